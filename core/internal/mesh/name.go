@@ -9,16 +9,25 @@ import (
 // MaxNameRunes is the longest device name kept; longer ones are cut.
 const MaxNameRunes = 64
 
+// maxSentenceRunes is the longest foreign sentence repeated to a person.
+const maxSentenceRunes = 300
+
 // CleanName makes a device name safe to show anywhere: valid UTF-8, one line,
 // no control or direction-changing characters, single spaces, at most
 // MaxNameRunes characters. It returns "" when nothing is left.
-func CleanName(name string) string {
-	// A hostile name may be huge; nothing past this many bytes can survive.
-	if limit := MaxNameRunes * utf8.UTFMax * 4; len(name) > limit {
-		name = name[:limit]
+func CleanName(name string) string { return cleanLine(name, MaxNameRunes) }
+
+// CleanSentence makes a sentence that another device sent safe to repeat, by
+// the rules of CleanName but for its length.
+func CleanSentence(sentence string) string { return cleanLine(sentence, maxSentenceRunes) }
+
+func cleanLine(s string, maxRunes int) string {
+	// A hostile text may be huge; nothing past this many bytes can survive.
+	if limit := maxRunes * utf8.UTFMax * 4; len(s) > limit {
+		s = s[:limit]
 	}
-	name = strings.ToValidUTF8(name, "")
-	name = strings.Map(func(r rune) rune {
+	s = strings.ToValidUTF8(s, "")
+	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
@@ -28,12 +37,12 @@ func CleanName(name string) string {
 			return -1
 		}
 		return r
-	}, name)
-	name = strings.Join(strings.Fields(name), " ")
-	if utf8.RuneCountInString(name) > MaxNameRunes {
-		name = strings.TrimSpace(string([]rune(name)[:MaxNameRunes]))
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if utf8.RuneCountInString(s) > maxRunes {
+		s = strings.TrimSpace(string([]rune(s)[:maxRunes]))
 	}
-	return name
+	return s
 }
 
 const zeroWidthJoiner = '\u200d'

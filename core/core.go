@@ -1,0 +1,210 @@
+// Package core is the gateway, told on one page: load the configuration, open
+// identity and store, start the plugins, serve, and stop in reverse.
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/salita-mesh/salita/core/internal/auth"
+	"github.com/salita-mesh/salita/core/internal/devices"
+	"github.com/salita-mesh/salita/core/internal/httpapi"
+	"github.com/salita-mesh/salita/core/internal/identity"
+	"github.com/salita-mesh/salita/core/internal/listener"
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/pairing"
+	"github.com/salita-mesh/salita/core/internal/peer"
+	"github.com/salita-mesh/salita/core/internal/plugins"
+	"github.com/salita-mesh/salita/core/internal/router"
+	"github.com/salita-mesh/salita/core/internal/store"
+	"github.com/salita-mesh/salita/core/internal/tokens"
+	"github.com/salita-mesh/salita/sdk"
+	"github.com/salita-mesh/salita/sdk/client"
+)
+
+// Version is the gateway's version. The build sets it.
+var Version = "0.1.0-dev"
+
+const (
+	// grace is how long a stop waits for transfers in flight.
+	grace = 30 * time.Second
+	// handshakeTimeout bounds a new connection's first byte and TLS handshake.
+	handshakeTimeout = 10 * time.Second
+	// maxHandshakes bounds the connections that have not yet shown what they are.
+	maxHandshakes = 512
+	// bodyIdle is how long a transfer may stand still.
+	bodyIdle = 30 * time.Second
+)
+
+// App is one gateway with everything open but nothing served yet.
+type App struct {
+	config Config
+	log    hclog.Logger
+
+	public, private net.Listener
+
+	identity *identity.Identity
+	store    *store.Store
+	tokens   *tokens.Service
+	devices  *devices.Service
+	pairing  *pairing.Service
+	plugins  *plugins.Host
+	peers    *peer.Client
+	server   *httpapi.Server
+
+	opened []io.Closer // in the order of opening
+}
+
+// New opens everything that a gateway needs, and holds its data folder's lock
+// from then on. On an error nothing stays open.
+func New(ctx context.Context, config Config, logs io.Writer) (*App, error) {
+	a := &App{config: config, log: newLogger(config, logs)}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// Name is this device's name.
+func (a *App) Name() string { return a.identity.Name() }
+
+func (a *App) open(ctx context.Context) (err error) {
+	c := a.config
+	if a.identity, err = identity.Open(c.DataDir, identity.Options{
+		Name: c.Device.Name, Now: time.Now, Hosts: a.hosts, Log: a.log.Named("identity"),
+	}); err != nil {
+		return err
+	}
+	a.opened = append(a.opened, a.identity)
+	if a.store, err = store.Open(ctx, store.Options{
+		Path:      a.inDataDir(c.Storage.Path),
+		BackupDir: a.inDataDir("backups"),
+		Sealer:    a.identity, Now: time.Now, Log: a.log.Named("store"),
+	}); err != nil {
+		return err
+	}
+	a.opened = append(a.opened, a.store)
+	if err := a.listen(); err != nil {
+		return err
+	}
+	if err := a.serve(ctx); err != nil {
+		return err
+	}
+	return a.store.SaveCurrent(ctx, a.identity.ID(), a.identity.Name(), hostname(), a.port())
+}
+
+// listen opens the two doors: the port for everyone and the owner's socket.
+func (a *App) listen() error {
+	tcp, err := net.Listen("tcp", a.config.Server.Address)
+	if err != nil {
+		return (&sdk.Error{
+			Kind: sdk.Conflict, Message: fmt.Sprintf("Salita can't listen on %s.", a.config.Server.Address),
+			Hint: "another port: salita serve --address 0.0.0.0:6970",
+		}).Because(err)
+	}
+	a.opened = append(a.opened, tcp)
+	a.public = listener.New(tcp, listener.Options{
+		TLS: a.identity.ServerTLS(), HandshakeTimeout: handshakeTimeout, MaxPending: maxHandshakes,
+		BodyIdle: bodyIdle, Log: a.log.Named("listener"),
+	})
+	if a.private, err = listener.ListenOwner(a.inDataDir(client.SocketName)); err != nil {
+		return err
+	}
+	a.opened = append(a.opened, a.private)
+	return nil
+}
+
+// serve builds the services and the HTTP interface over them.
+func (a *App) serve(ctx context.Context) (err error) {
+	c := a.config
+	policy := mesh.TokenPolicy{Lifetime: c.Tokens.Lifetime, RenewWithin: c.Tokens.RenewWithin}
+	if a.tokens, err = tokens.New(ctx, a.store, policy, a.log.Named("tokens"), time.Now); err != nil {
+		return err
+	}
+	a.peers = peer.New(a.identity, a.store, a.log.Named("peer"))
+	a.opened = append(a.opened, a.peers)
+	if a.devices, err = devices.New(ctx, devices.Options{
+		Store: a.store, Caller: a.peers, Tokens: a.tokens,
+		Interval: c.Discovery.Interval, Timeout: c.Discovery.Timeout,
+		Now: time.Now, Log: a.log.Named("devices"),
+	}); err != nil {
+		return err
+	}
+	a.plugins = a.newPlugins()
+	a.pairing = a.newPairing()
+	a.server = httpapi.New(httpapi.Services{
+		Identity: a.identity, Tokens: a.tokens, Devices: a.devices, Pairing: a.pairing,
+		Plugins: a.plugins, Peers: a.peers,
+		Auth:    auth.New(a.tokens, a.devices),
+		Router:  router.New(a.plugins),
+		Version: Version, Log: a.log.Named("http"),
+	})
+	return nil
+}
+
+// Run starts the plugins and serves until ctx ends; then it lets transfers in
+// flight finish, within grace, and closes everything. It calls ready once
+// requests are answered.
+func (a *App) Run(ctx context.Context, ready func()) error {
+	defer a.Close()
+	pluginsCtx, stopPlugins := context.WithCancel(context.WithoutCancel(ctx))
+	var host errgroup.Group
+	host.Go(func() error { return a.plugins.Run(pluginsCtx) })
+	defer host.Wait()
+	defer stopPlugins()
+	if err := a.plugins.Start(ctx); err != nil {
+		return err
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.server.Serve(a.public) })
+	g.Go(func() error { return a.server.Serve(a.private) })
+	g.Go(func() error { return a.tokens.Run(ctx) })
+	g.Go(func() error { return a.devices.Run(ctx) })
+	g.Go(func() error { return a.pairing.Run(ctx) })
+	g.Go(func() error {
+		<-ctx.Done()
+		a.log.Info("stopping, transfers in flight may finish", "within", grace)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		return a.server.Shutdown(stop)
+	})
+	a.log.Info("listening", "address", a.public.Addr(), "device", a.identity.ID(), "name", a.identity.Name(), "version", Version)
+	ready()
+	return g.Wait()
+}
+
+// Close ends what New opened, in reverse.
+func (a *App) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(a.opened) {
+		errs = append(errs, c.Close())
+	}
+	a.opened = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) inDataDir(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(a.config.DataDir, path)
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}

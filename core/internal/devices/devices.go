@@ -1,0 +1,185 @@
+// Package devices is the live list of this mesh's other devices: their names,
+// where they are and whether they are Available. It pings gateways on a
+// schedule and on demand. It does not pair devices and holds no tokens.
+package devices
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// Store keeps devices over restarts.
+type Store interface {
+	Devices(ctx context.Context) ([]mesh.Device, error)
+	UpdateDevice(ctx context.Context, device mesh.Device) error
+	RemoveDevice(ctx context.Context, id mesh.DeviceID) error
+}
+
+// Caller reaches other gateways.
+type Caller interface {
+	Health(ctx context.Context, device mesh.Device) (mesh.Health, error)
+	Address(id mesh.DeviceID) string
+	Forget(id mesh.DeviceID)
+}
+
+// Tokens ends a device's access.
+type Tokens interface {
+	Revoke(ctx context.Context, device mesh.DeviceID) error
+}
+
+// Options are what a Service needs.
+type Options struct {
+	Store    Store
+	Caller   Caller
+	Tokens   Tokens
+	Interval time.Duration // between rounds of pings
+	Timeout  time.Duration // for one ping
+	Now      func() time.Time
+	Log      hclog.Logger
+}
+
+// Device is a device as it is stored and its presence right now. The LastSeen
+// of the stored part lags behind that of the presence.
+type Device struct {
+	mesh.Device
+	mesh.Presence
+}
+
+// Service is the live list. It is safe for concurrent use.
+type Service struct {
+	Options
+
+	writes  sync.Mutex   // one change at a time, from the store to the list
+	mu      sync.RWMutex // guards devices; never held during I/O
+	devices map[mesh.DeviceID]Device
+}
+
+// New loads the devices from the store. Until the first round every gateway is
+// Offline: nobody has been asked yet.
+func New(ctx context.Context, o Options) (*Service, error) {
+	stored, err := o.Store.Devices(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load devices: %w", err)
+	}
+	s := &Service{Options: o, devices: make(map[mesh.DeviceID]Device, len(stored))}
+	for _, d := range stored {
+		s.devices[d.ID] = Device{Device: d, Presence: mesh.PresenceOf(d)}
+	}
+	return s, nil
+}
+
+// List returns every device: Available first, then Offline, then Needs
+// re-pairing, each by name.
+func (s *Service) List() []Device {
+	s.mu.RLock()
+	list := make([]Device, 0, len(s.devices))
+	for _, d := range s.devices {
+		list = append(list, d)
+	}
+	s.mu.RUnlock()
+	slices.SortFunc(list, func(a, b Device) int {
+		return cmp.Or(
+			cmp.Compare(rank(a.Status), rank(b.Status)),
+			cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)),
+			cmp.Compare(a.ID, b.ID),
+		)
+	})
+	return list
+}
+
+func rank(s mesh.Status) int {
+	return slices.Index([]mesh.Status{mesh.StatusAvailable, mesh.StatusOffline, mesh.StatusNeedsRepair}, s)
+}
+
+// Get returns one device, or sdk.NotFound.
+func (s *Service) Get(id mesh.DeviceID) (Device, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	d, ok := s.devices[id]
+	if !ok {
+		return Device{}, unknown()
+	}
+	return d, nil
+}
+
+// Name returns the device's name, or "" when there is no such device.
+func (s *Service) Name(id mesh.DeviceID) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.devices[id].Name
+}
+
+// Paired takes in a device that has just been paired, or paired again. Both
+// sides have just spoken, so it is Available.
+func (s *Service) Paired(d mesh.Device) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	s.Caller.Forget(d.ID)
+	s.put(Device{Device: d, Presence: mesh.Presence{Status: mesh.StatusAvailable, LastSeen: s.Now()}})
+	s.Log.Info("device paired", "device", d.ID, "name", d.Name, "kind", d.Kind)
+}
+
+// Rename gives the device another name on this machine.
+func (s *Service) Rename(ctx context.Context, id mesh.DeviceID, name string) (Device, error) {
+	clean := mesh.CleanName(name)
+	if clean == "" {
+		return Device{}, sdk.Errorf(sdk.Invalid, "Type a name for the device.")
+	}
+	return s.change(ctx, id, func(d *Device) { d.Name = clean })
+}
+
+// Remove ends the device's access and forgets it. Its tokens stop opening
+// anything before Remove returns.
+func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	if _, err := s.Get(id); err != nil {
+		return err
+	}
+	if err := s.Tokens.Revoke(ctx, id); err != nil {
+		return err
+	}
+	if err := s.Store.RemoveDevice(ctx, id); err != nil {
+		return fmt.Errorf("remove device: %w", err)
+	}
+	s.mu.Lock()
+	delete(s.devices, id)
+	s.mu.Unlock()
+	s.Caller.Forget(id)
+	s.Log.Info("device access removed", "device", id)
+	return nil
+}
+
+// change edits a device in the store first, then in the list.
+func (s *Service) change(ctx context.Context, id mesh.DeviceID, edit func(*Device)) (Device, error) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	d, err := s.Get(id)
+	if err != nil {
+		return Device{}, err
+	}
+	edit(&d)
+	if err := s.Store.UpdateDevice(ctx, d.Device); err != nil {
+		return Device{}, fmt.Errorf("change device: %w", err)
+	}
+	s.put(d)
+	return d, nil
+}
+
+func (s *Service) put(d Device) {
+	s.mu.Lock()
+	s.devices[d.ID] = d
+	s.mu.Unlock()
+}
+
+func unknown() error { return sdk.Errorf(sdk.NotFound, "Device not recognized") }

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/salita-mesh/salita/core/internal/peer"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// fail is the edge where every error of the gateway's own becomes an answer:
+// the plain sentence and a reference for the caller, the cause in the log under
+// the same reference.
+func (s *Server) fail(c *fiber.Ctx, err error) error {
+	e := asError(err)
+	reference := newReference()
+	report := s.Log.Info
+	if e.Kind == sdk.Internal {
+		report = s.Log.Error
+	}
+	report("request failed", "reference", reference, "method", c.Method(), "path", c.Path(), "status", e.HTTPStatus(), "error", e.Error())
+
+	c.Set(peer.HeaderError, string(e.Kind))
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	switch e.HTTPStatus() {
+	case http.StatusUnauthorized:
+		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		c.Set(fiber.HeaderRetryAfter, "1")
+	}
+	return c.Status(e.HTTPStatus()).JSON(sdk.ErrorBody{
+		Error: e.Friendly(), Code: e.Kind, Hint: e.Hint, Reference: reference,
+	})
+}
+
+// asError also understands what Fiber and fasthttp report.
+func asError(err error) *sdk.Error {
+	var f *fiber.Error
+	if !errors.As(err, &f) {
+		return sdk.AsError(err)
+	}
+	e := &sdk.Error{Kind: sdk.Internal, Status: f.Code, Cause: err}
+	switch {
+	case f.Code == http.StatusNotFound:
+		e.Kind = sdk.NotFound
+	case f.Code == http.StatusMethodNotAllowed:
+		e.Kind = sdk.Unsupported
+	case f.Code == http.StatusRequestEntityTooLarge || f.Code == http.StatusRequestHeaderFieldsTooLarge:
+		e.Kind = sdk.TooLarge
+	case f.Code < http.StatusInternalServerError:
+		e.Kind = sdk.Invalid
+	}
+	return e
+}
+
+// referenceAlphabet leaves out letters that people mistake for others.
+const referenceAlphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+// newReference returns five characters that find a log line. They need to be
+// short and seldom the same, not secret.
+func newReference() string {
+	var b [5]byte
+	for i := range b {
+		b[i] = referenceAlphabet[rand.IntN(len(referenceAlphabet))]
+	}
+	return string(b[:])
+}

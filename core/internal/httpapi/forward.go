@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/salita-mesh/salita/core/internal/listener"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// forward carries a request to the plugin that declared its route, and the
+// plugin's answer back. Nothing is buffered.
+func (s *Server) forward(c *call) error {
+	target, err := requestURL(c.Ctx)
+	if err != nil {
+		return err
+	}
+	to, err := s.Router.Route(c.who.Principal, c.Method(), target.Path)
+	if err != nil {
+		return err
+	}
+	req := c.outgoing(c.Method(), target)
+	req.Header.Set(sdk.HeaderReference, newReference())
+	req.Header.Set(sdk.HeaderCallerKind, "device")
+	if c.who.Owner {
+		req.Header.Set(sdk.HeaderCallerKind, "owner")
+	}
+	req.Header.Set(sdk.HeaderCallerID, string(c.who.Device))
+	req.Header.Set(sdk.HeaderCallerName, url.PathEscape(c.who.Name))
+	resp, err := to.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	return c.relay(req, resp)
+}
+
+// requestURL parses the request's target. A path that is not in its shortest
+// form is refused: what it means must not depend on who reads it.
+func requestURL(c *fiber.Ctx) (*url.URL, error) {
+	u, err := url.ParseRequestURI(string(c.Context().RequestURI()))
+	if err != nil {
+		return nil, (&sdk.Error{Kind: sdk.Invalid}).Because(err)
+	}
+	clean := path.Clean(u.Path)
+	if clean != u.Path && clean+"/" != u.Path {
+		return nil, sdk.Errorf(sdk.Invalid, "That address can't be understood.")
+	}
+	return &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}, nil
+}
+
+// outgoing is the caller's request for whoever serves it: without the caller's
+// credentials and without headers that only gateways may set.
+func (c *call) outgoing(method string, target *url.URL) *http.Request {
+	req := &http.Request{
+		Method: method, URL: target, Host: "salita",
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header, 16),
+		Body:   http.NoBody,
+	}
+	for key, value := range c.Request().Header.All() {
+		if name := string(key); !private(name) {
+			req.Header[name] = append(req.Header[name], string(value))
+		}
+	}
+	if stream := c.Context().RequestBodyStream(); stream != nil {
+		conn := connection(c.Ctx)
+		conn.StreamBody()
+		req.Body = &requestBody{stream: stream, conn: conn}
+		req.ContentLength = int64(c.Request().Header.ContentLength())
+		if req.ContentLength < 0 {
+			req.ContentLength = -1 // chunked
+		}
+	}
+	return req.WithContext(c.server.ctx)
+}
+
+// private reports whether a header is between the two ends of one hop, or holds
+// credentials, or is the gateways' own.
+func private(name string) bool {
+	switch name {
+	case "Authorization", "Cookie", "Set-Cookie", "Host", "Content-Length", "Expect",
+		"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Proxy-Authenticate",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Server", "Date":
+		return true
+	}
+	return strings.HasPrefix(name, "Salita-")
+}
+
+// requestBody is the caller's body as it arrives.
+type requestBody struct {
+	stream io.Reader
+	conn   *listener.Conn
+	ended  atomic.Bool // the sender may still read while the answer is passed on
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.stream.Read(p)
+	if err != nil {
+		b.ended.Store(true)
+	}
+	return n, err
+}
+
+// Pending reports whether more of the body is already here, so that small TLS
+// records can be joined into large writes.
+func (b *requestBody) Pending() bool { return b.conn.Pending() }
+
+func (b *requestBody) Close() error { return nil }
+
+// relay passes an answer on to the caller.
+func (c *call) relay(req *http.Request, resp *http.Response) error {
+	out := c.Response()
+	out.SetStatusCode(resp.StatusCode)
+	for name, values := range resp.Header {
+		if private(name) {
+			continue
+		}
+		for _, v := range values {
+			out.Header.Add(name, v)
+		}
+	}
+	if body, ok := req.Body.(*requestBody); ok && resp.StatusCode >= http.StatusBadRequest && !body.ended.Load() {
+		// A refusal before the body's end: the rest is of no use to anyone, and
+		// must not be taken for the next request.
+		body.conn.Cut()
+		out.SetConnectionClose()
+	}
+	if resp.Body == nil || c.Method() == http.MethodHead {
+		out.SkipBody = true
+		out.Header.SetContentLength(int(resp.ContentLength))
+		if resp.Body != nil {
+			return resp.Body.Close()
+		}
+		return nil
+	}
+	out.ImmediateHeaderFlush = resp.ContentLength < 0
+	c.Context().SetBodyStream(responseBody{resp.Body}, int(resp.ContentLength))
+	return nil
+}
+
+// responseBody lets fasthttp use the body's own large writes.
+type responseBody struct{ io.ReadCloser }
+
+func (b responseBody) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, b.ReadCloser) }
+
+func (b responseBody) SupportsBodyWriteTo() bool { return true }

@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/salita-mesh/salita/core/internal/auth"
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/router"
+)
+
+// access says whom a route serves.
+type access func(auth.Principal) error
+
+func open(auth.Principal) error { return nil }
+
+func owner(p auth.Principal) error { return router.PermitOwner(p) }
+
+// paired serves the owner and every device with a valid token.
+func paired(p auth.Principal) error { return router.PermitKnown(p) }
+
+func may(permission mesh.Permission) access {
+	return func(p auth.Principal) error { return router.Permit(p, permission) }
+}
+
+type route struct {
+	method, path string
+	access       access
+	handle       func(*call) error
+}
+
+// routes is the table of contents. Whatever is not in it belongs to a plugin or
+// to nobody.
+func (s *Server) routes() []route {
+	return []route{
+		{http.MethodGet, "/livez", open, s.alive},
+		{http.MethodGet, "/readyz", open, s.alive},
+		{http.MethodGet, "/health", paired, s.health},
+
+		{http.MethodPost, "/auth/pair/start", owner, s.pairStart},
+		{http.MethodGet, "/auth/pair/:code", owner, s.pairWindow},
+		{http.MethodPost, "/auth/pair/gateway/hello", open, s.pairHello},
+		{http.MethodPost, "/auth/pair/gateway/share", open, s.pairShare},
+		{http.MethodPost, "/auth/pair/gateway/confirm", open, s.pairConfirm},
+		{http.MethodPost, "/api/pairings", owner, s.joinStart},
+		{http.MethodGet, "/api/pairings/:id", owner, s.joinState},
+		{http.MethodPost, "/api/pairings/:id/pin", owner, s.joinPIN},
+
+		{http.MethodGet, "/api/node/identity", owner, s.identity},
+		{http.MethodPost, "/api/node/identity", owner, s.renameSelf},
+		{http.MethodGet, "/api/devices", may(mesh.DevicesRead), s.listDevices},
+		{http.MethodGet, "/api/devices/:id", may(mesh.DevicesRead), s.showDevice},
+		{http.MethodPatch, "/api/devices/:id", owner, s.renameDevice},
+		{http.MethodDelete, "/api/devices/:id", owner, s.removeDevice},
+		{http.MethodPost, "/api/discover", owner, s.discover},
+		{http.MethodPost, "/api/devices/:id/send", may(mediaUpload), s.send},
+
+		{http.MethodGet, "/api/tokens", owner, s.listTokens},
+		{http.MethodPost, "/api/tokens/revoke/:id", owner, s.revokeTokens},
+		{http.MethodGet, "/api/plugins", owner, s.listPlugins},
+	}
+}
+
+func (s *Server) mount() {
+	for _, r := range s.routes() {
+		s.app.Add(r.method, r.path, s.handler(r.access, r.handle))
+	}
+	s.app.All("/*", s.handler(open, s.forward)) // the router asks who may
+}
+
+func (s *Server) handler(allowed access, handle func(*call) error) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		call, err := s.identify(c)
+		if err != nil {
+			return err
+		}
+		if err := allowed(call.who.Principal); err != nil {
+			return err
+		}
+		return handle(call)
+	}
+}

@@ -1,0 +1,100 @@
+// Package httpapi is the gateway's HTTP interface: it turns requests into calls
+// of the services and their answers into JSON. It decides nothing: who is asking
+// is auth's answer, what is permitted the router's. It is the only package that
+// knows Fiber.
+package httpapi
+
+import (
+	"context"
+	"math"
+	"net"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/salita-mesh/salita/core/internal/auth"
+	"github.com/salita-mesh/salita/core/internal/devices"
+	"github.com/salita-mesh/salita/core/internal/identity"
+	"github.com/salita-mesh/salita/core/internal/listener"
+	"github.com/salita-mesh/salita/core/internal/pairing"
+	"github.com/salita-mesh/salita/core/internal/peer"
+	"github.com/salita-mesh/salita/core/internal/router"
+	"github.com/salita-mesh/salita/core/internal/tokens"
+)
+
+const (
+	// headTimeout bounds the arrival of a request's head.
+	headTimeout = 15 * time.Second
+	// keepAlive is how long an idle connection stays open.
+	keepAlive = 75 * time.Second
+	// readBuffer bounds a request's head, in bytes.
+	readBuffer = 16 << 10
+	// answerTimeout bounds the work on a request without a streamed body.
+	answerTimeout = 30 * time.Second
+)
+
+// Services are what the routes call.
+type Services struct {
+	Identity *identity.Identity
+	Auth     *auth.Authenticator
+	Tokens   *tokens.Service
+	Devices  *devices.Service
+	Pairing  *pairing.Service
+	Plugins  Plugins
+	Router   *router.Router
+	Peers    *peer.Client
+	Version  string
+	Log      hclog.Logger
+}
+
+// Server is the HTTP interface.
+type Server struct {
+	Services
+	app  *fiber.App
+	ctx  context.Context // ends when shutdown has waited long enough
+	stop context.CancelFunc
+}
+
+// New returns a Server with all its routes.
+func New(services Services) *Server {
+	s := &Server{Services: services}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.app = fiber.New(fiber.Config{
+		// Fiber's strings alias the connection's buffer unless told otherwise.
+		Immutable:             true,
+		DisableStartupMessage: true,
+		ErrorHandler:          func(c *fiber.Ctx, err error) error { return s.fail(c, err) },
+		StreamRequestBody:     true,
+		// Bodies are bounded where they are read: see call.decode and forward.
+		BodyLimit:                    math.MaxInt,
+		DisablePreParseMultipartForm: true,
+		ReadBufferSize:               readBuffer,
+		ReadTimeout:                  headTimeout,
+		IdleTimeout:                  keepAlive,
+	})
+	s.app.Server().ExpectHandler = s.expect
+	s.app.Server().NoDefaultServerHeader = true
+	s.mount()
+	s.app.Handler() // builds the route tree, as Listen would
+	return s
+}
+
+// Serve answers the connections of a listener until Shutdown. They must come
+// from the listener package.
+func (s *Server) Serve(ln net.Listener) error {
+	return s.app.Server().Serve(ln)
+}
+
+// Shutdown stops accepting and waits for requests in flight until ctx ends;
+// then it cuts them off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.stop()
+	return s.app.ShutdownWithContext(ctx)
+}
+
+// connection returns the facts about the request's connection.
+func connection(c *fiber.Ctx) *listener.Conn {
+	conn, _ := c.Context().Conn().(*listener.Conn)
+	return conn
+}

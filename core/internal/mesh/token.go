@@ -4,20 +4,22 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"time"
 )
 
-// A token is 32 random bytes and their CRC-32 (IEEE, big endian), in unpadded
-// base64url after a prefix that secret scanners recognise. The checksum tells a
-// mistyped or foreign string from a token without a look-up; it protects
-// nothing.
+// A token is a prefix that secret scanners recognise, 32 random bytes in
+// unpadded base64url, and the CRC-32 (IEEE) of all that in hexadecimal. The
+// checksum tells a mistyped or foreign string from a token without a look-up;
+// it protects nothing.
 const (
-	TokenPrefix = "salita_"
-	tokenRandom = 32
+	TokenPrefix   = "salita_"
+	tokenRandom   = 32
+	tokenSecret   = (tokenRandom*8 + 5) / 6 // characters
+	tokenChecksum = 2 * crc32.Size          // characters
 	// TokenLength is the length of every token in characters.
-	TokenLength = len(TokenPrefix) + (tokenRandom+crc32.Size)*4/3
+	TokenLength = len(TokenPrefix) + tokenSecret + tokenChecksum
 )
 
 // TokenHash is the SHA-256 of a token's text: the only form in which a token
@@ -27,10 +29,10 @@ type TokenHash [sha256.Size]byte
 
 // NewToken returns a fresh token and its hash.
 func NewToken() (string, TokenHash) {
-	var raw [tokenRandom + crc32.Size]byte
-	rand.Read(raw[:tokenRandom])
-	binary.BigEndian.PutUint32(raw[tokenRandom:], crc32.ChecksumIEEE(raw[:tokenRandom]))
+	var raw [tokenRandom]byte
+	rand.Read(raw[:])
 	token := TokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:])
+	token = fmt.Sprintf("%s%08x", token, crc32.ChecksumIEEE([]byte(token)))
 	return token, sha256.Sum256([]byte(token))
 }
 
@@ -40,12 +42,13 @@ func HashToken(token []byte) (TokenHash, bool) {
 	if len(token) != TokenLength || string(token[:len(TokenPrefix)]) != TokenPrefix {
 		return TokenHash{}, false
 	}
-	var raw [tokenRandom + crc32.Size]byte
-	if _, err := base64.RawURLEncoding.Decode(raw[:], token[len(TokenPrefix):]); err != nil {
-		return TokenHash{}, false
-	}
-	if binary.BigEndian.Uint32(raw[tokenRandom:]) != crc32.ChecksumIEEE(raw[:tokenRandom]) {
-		return TokenHash{}, false
+	body, checksum := token[:TokenLength-tokenChecksum], token[TokenLength-tokenChecksum:]
+	sum := crc32.ChecksumIEEE(body)
+	for i := range checksum {
+		nibble := sum >> (4 * (tokenChecksum - 1 - i)) & 0xf
+		if checksum[i] != "0123456789abcdef"[nibble] {
+			return TokenHash{}, false
+		}
 	}
 	return sha256.Sum256(token), true
 }

@@ -135,14 +135,24 @@ func (w PairingWindow) nextClaimed(in PairingInput) (PairingWindow, []PairingEff
 	}
 	switch in.Event {
 	case PairingClaim:
-		w.awaits = PairingShare
-		return w, []PairingEffect{PairingNewExchange}, nil
+		return w.claimAgain()
 	case PairingShare:
 		return w.attempt()
 	case PairingConfirmOK, PairingConfirmBad:
 		return w.confirm(in.Event)
 	}
 	return w.refuse(in)
+}
+
+// claimAgain serves a device that tries again, after a wrong number or a crash:
+// number and count stay.
+func (w PairingWindow) claimAgain() (PairingWindow, []PairingEffect, error) {
+	if w.AttemptsLeft() == 0 {
+		w, effects := w.end(PairingFailed)
+		return w, effects, PairingTooMany()
+	}
+	w.awaits = PairingShare
+	return w, []PairingEffect{PairingNewExchange}, nil
 }
 
 // attempt counts a share before anything is computed from it: whoever drops

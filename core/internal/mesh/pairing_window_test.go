@@ -110,8 +110,8 @@ func TestPairingWindow(t *testing.T) {
 			step{mesh.PairingShare, joiner, 0, mesh.PairingClaimed, 1, effects(mesh.PairingAnswerShare), ""},
 			step{mesh.PairingClaim, joiner, 0, mesh.PairingClaimed, 1, effects(mesh.PairingNewExchange), ""},
 			step{mesh.PairingShare, joiner, 0, mesh.PairingClaimed, 0, effects(mesh.PairingAnswerShare), ""},
-			step{mesh.PairingClaim, joiner, 0, mesh.PairingClaimed, 0, effects(mesh.PairingNewExchange), ""},
-			step{mesh.PairingShare, joiner, 0, mesh.PairingFailed, 0, effects(mesh.PairingClose), mesh.WordsTooMany},
+			step{mesh.PairingClaim, joiner, 0, mesh.PairingFailed, 0, effects(mesh.PairingClose), mesh.WordsTooMany},
+			step{mesh.PairingShare, joiner, 0, mesh.PairingFailed, 0, nil, mesh.WordsTooMany},
 		)},
 		{"only one attempt is in flight", story(claim, share,
 			step{mesh.PairingShare, joiner, 0, mesh.PairingClaimed, 4, nil, mesh.WordsBusy},
@@ -204,6 +204,15 @@ func TestPairingWindow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNoAttemptsAllowed(t *testing.T) {
+	w := mesh.NewPairingWindow(0, opened.Add(windowLength))
+	w, _, _ = w.Next(mesh.PairingInput{Event: mesh.PairingClaim, Key: joiner, At: opened})
+	w, _, err := w.Next(mesh.PairingInput{Event: mesh.PairingShare, Key: joiner, At: opened})
+	if w.State != mesh.PairingFailed || said(err) != mesh.WordsTooMany {
+		t.Errorf("state %s, %v; want failed", w.State, err)
 	}
 }
 

@@ -1,0 +1,229 @@
+package devices
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+type fakeStore struct {
+	mu      sync.Mutex
+	devices []mesh.Device
+	updates []mesh.Device
+	removed []mesh.DeviceID
+	err     error
+}
+
+func (f *fakeStore) Devices(context.Context) ([]mesh.Device, error) { return f.devices, f.err }
+
+func (f *fakeStore) UpdateDevice(_ context.Context, d mesh.Device) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.updates = append(f.updates, d)
+	return f.err
+}
+
+func (f *fakeStore) RemoveDevice(_ context.Context, id mesh.DeviceID) error {
+	f.removed = append(f.removed, id)
+	return f.err
+}
+
+func (f *fakeStore) writes() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.updates)
+}
+
+// fakeMesh answers pings; a device without an entry never answers.
+type fakeMesh struct {
+	mu      sync.Mutex
+	answers map[mesh.DeviceID]error
+	pings   int
+	inUse   int
+	most    int
+}
+
+func (f *fakeMesh) Health(ctx context.Context, d mesh.Device) (mesh.Health, error) {
+	f.mu.Lock()
+	f.pings++
+	f.inUse++
+	f.most = max(f.most, f.inUse)
+	err, known := f.answers[d.ID]
+	f.mu.Unlock()
+	defer func() { f.mu.Lock(); f.inUse--; f.mu.Unlock() }()
+	if !known {
+		<-ctx.Done()
+		return mesh.Health{}, sdk.Errorf(sdk.Offline, "off").Because(ctx.Err())
+	}
+	return mesh.Health{DeviceID: d.ID, Capabilities: []string{"media.storage"}}, err
+}
+
+func (f *fakeMesh) Address(mesh.DeviceID) string { return "192.0.2.9:6969" }
+func (f *fakeMesh) Forget(mesh.DeviceID)         {}
+
+type fakeTokens struct{ revoked []mesh.DeviceID }
+
+func (f *fakeTokens) Revoke(_ context.Context, id mesh.DeviceID) error {
+	f.revoked = append(f.revoked, id)
+	return nil
+}
+
+func gatewayDevice(id string) mesh.Device {
+	return mesh.Device{ID: mesh.DeviceID(id), Name: id, Kind: mesh.KindGateway, Key: mesh.KeyHash{1}, Addresses: []string{"192.0.2.1:6969"}}
+}
+
+func newService(t *testing.T, store *fakeStore, peers *fakeMesh, tokens *fakeTokens) *Service {
+	t.Helper()
+	s, err := New(t.Context(), Options{
+		Store: store, Caller: peers, Tokens: tokens,
+		Interval: time.Minute, Timeout: 2 * time.Second, Now: time.Now, Log: hclog.NewNullLogger(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func statuses(list []Device) map[mesh.DeviceID]mesh.Status {
+	out := map[mesh.DeviceID]mesh.Status{}
+	for _, d := range list {
+		out[d.ID] = d.Status
+	}
+	return out
+}
+
+func TestDiscoverTellsEachDeviceAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{devices: []mesh.Device{
+			gatewayDevice("on"), gatewayDevice("silent"), gatewayDevice("silent2"), gatewayDevice("revoked"), gatewayDevice("broken"),
+			{ID: "phone", Name: "phone", Kind: mesh.KindBrowser},
+		}}
+		peers := &fakeMesh{answers: map[mesh.DeviceID]error{
+			"on": nil, "revoked": &sdk.Error{Kind: sdk.NeedsRepair}, "broken": errors.New("garbage"),
+		}}
+		s := newService(t, store, peers, &fakeTokens{})
+		begin := time.Now()
+		round := s.Discover(t.Context())
+		if took := time.Since(begin); took != 2*time.Second {
+			t.Errorf("a round with silent devices took %v, want one timeout", took)
+		}
+		want := map[mesh.DeviceID]mesh.Status{
+			"on": mesh.StatusAvailable, "silent": mesh.StatusOffline, "silent2": mesh.StatusOffline,
+			"revoked": mesh.StatusNeedsRepair, "broken": mesh.StatusOffline, "phone": mesh.StatusOffline,
+		}
+		if diff := cmp.Diff(want, statuses(s.List())); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
+		}
+		if len(round.Available) != 1 || len(round.Offline) != 4 || len(round.NeedsRepair) != 1 {
+			t.Errorf("round has %d, %d, %d", len(round.Available), len(round.Offline), len(round.NeedsRepair))
+		}
+		if d, _ := s.Get("on"); !d.Can("media.storage") || d.Addresses[0] != "192.0.2.9:6969" {
+			t.Errorf("the device that answered is %+v", d)
+		}
+	})
+}
+
+func TestOnlyTransitionsAreStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{devices: []mesh.Device{gatewayDevice("on"), gatewayDevice("off")}}
+		peers := &fakeMesh{answers: map[mesh.DeviceID]error{"on": nil}}
+		s := newService(t, store, peers, &fakeTokens{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if peers.pings < 16 {
+			t.Errorf("%d pings of two devices in ten minutes", peers.pings)
+		}
+		if got := store.writes(); got != 1 {
+			t.Errorf("%d writes in ten quiet minutes, want the one transition", got)
+		}
+		time.Sleep(30 * time.Minute)
+		if got := store.writes(); got > 4 {
+			t.Errorf("%d writes in forty quiet minutes", got)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestPingsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{}
+		for i := range 300 {
+			store.devices = append(store.devices, gatewayDevice(fmt.Sprint("d", i)))
+		}
+		peers := &fakeMesh{}
+		s := newService(t, store, peers, &fakeTokens{})
+		s.Discover(t.Context())
+		if peers.most > maxPings {
+			t.Errorf("%d pings at once", peers.most)
+		}
+		if peers.pings != 300 {
+			t.Errorf("%d pings, want 300", peers.pings)
+		}
+	})
+}
+
+func TestStoppingSaysNothingAboutADevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{devices: []mesh.Device{gatewayDevice("slow")}}
+		s := newService(t, store, &fakeMesh{}, &fakeTokens{})
+		s.Paired(gatewayDevice("slow"))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { time.Sleep(time.Second); cancel() }()
+		s.Discover(ctx)
+		if d, _ := s.Get("slow"); d.Status != mesh.StatusAvailable {
+			t.Errorf("status is %s", d.Status)
+		}
+	})
+}
+
+func TestRenameAndRemove(t *testing.T) {
+	store, tokens := &fakeStore{devices: []mesh.Device{gatewayDevice("a")}}, &fakeTokens{}
+	s := newService(t, store, &fakeMesh{}, tokens)
+	if _, err := s.Rename(t.Context(), "a", "\x00 \u202e"); sdk.KindOf(err) != sdk.Invalid {
+		t.Errorf("an empty name gave %v", err)
+	}
+	if d, err := s.Rename(t.Context(), "a", " Attic\tNAS "); err != nil || d.Name != "Attic NAS" || s.Name("a") != "Attic NAS" {
+		t.Errorf("renamed to %q, %v", d.Name, err)
+	}
+	if err := s.Remove(t.Context(), "nobody"); sdk.KindOf(err) != sdk.NotFound {
+		t.Errorf("removing an unknown device gave %v", err)
+	}
+	if err := s.Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.List()) != 0 || len(store.removed) != 1 || len(tokens.revoked) != 1 {
+		t.Errorf("left: %v; removed %v, revoked %v", s.List(), store.removed, tokens.revoked)
+	}
+	s.Observe(t.Context(), "a", mesh.Sample{Outcome: mesh.Reached})
+	if len(s.List()) != 0 {
+		t.Error("a late ping brought a removed device back")
+	}
+}
+
+func TestAFailedWriteChangesNothing(t *testing.T) {
+	store := &fakeStore{devices: []mesh.Device{gatewayDevice("a")}}
+	s := newService(t, store, &fakeMesh{}, &fakeTokens{})
+	store.err = errors.New("disk full")
+	if _, err := s.Rename(t.Context(), "a", "b"); err == nil || s.Name("a") != "a" {
+		t.Errorf("rename with a full disk: %v, name %q", err, s.Name("a"))
+	}
+	if err := s.Remove(t.Context(), "a"); err == nil || s.Name("a") != "a" {
+		t.Errorf("remove with a full disk: %v, name %q", err, s.Name("a"))
+	}
+}

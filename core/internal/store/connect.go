@@ -1,0 +1,106 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	_ "modernc.org/sqlite" // the driver that needs no C compiler
+)
+
+// driverName is what modernc.org/sqlite calls itself.
+const driverName = "sqlite"
+
+// readers is the size of the reading pool; more gained nothing when measured.
+const readers = 4
+
+// statementsKept bounds the prepared statements kept by a pool.
+const statementsKept = 64
+
+// How a connection is set up. Only the address does it for every connection of
+// a pool; a PRAGMA sent later reaches one of them.
+const (
+	commonSetup = "_busy_timeout=5000&_time_format=sqlite&_timezone=UTC&_dqs=0&_defensive=1&_error_rc=1"
+	writerSetup = commonSetup + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=on"
+	readerSetup = commonSetup + "&_query_only=1"
+	// migrationSetup leaves foreign keys off, because a step may rebuild a
+	// table, and dropping the old one would delete the rows that refer to it.
+	migrationSetup = commonSetup + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=off"
+)
+
+// dsn addresses a database file, whatever characters its path has.
+func dsn(path, setup string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") { // a drive letter
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: setup}).String()
+}
+
+// connect opens both pools.
+func (s *Store) connect() (err error) {
+	if s.write, err = s.openPool(writerSetup, 1); err != nil {
+		return fmt.Errorf("open writer: %w", err)
+	}
+	if s.read, err = s.openPool(readerSetup, readers); err != nil {
+		return fmt.Errorf("open readers: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) openPool(setup string, size int) (*gorm.DB, error) {
+	pool, err := sql.Open(driverName, dsn(s.Path, setup))
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	db, err := gorm.Open(dialector{&sqlite.Dialector{Conn: pool}}, &gorm.Config{
+		SkipDefaultTransaction: true, // a single statement is atomic by itself
+		PrepareStmt:            true,
+		PrepareStmtMaxSize:     statementsKept,
+		TranslateError:         true,
+		NowFunc:                s.now,
+		Logger:                 queryLog{s.Log},
+	})
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return db, nil
+}
+
+func closePool(db *gorm.DB) error {
+	if db == nil {
+		return nil
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}
+
+// dialector is GORM's for SQLite, except that it also understands the errors of
+// the driver used here.
+type dialector struct{ *sqlite.Dialector }
+
+var _ gorm.ErrorTranslator = dialector{}
+
+// Translate turns a constraint that was violated into GORM's error for it; the
+// driver's own error stays in the chain.
+func (dialector) Translate(err error) error {
+	switch resultCode(err) {
+	case codePrimaryKey, codeUnique:
+		return fmt.Errorf("%w: %w", gorm.ErrDuplicatedKey, err)
+	case codeForeignKey:
+		return fmt.Errorf("%w: %w", gorm.ErrForeignKeyViolated, err)
+	case codeCheck:
+		return fmt.Errorf("%w: %w", gorm.ErrCheckConstraintViolated, err)
+	}
+	return err
+}

@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// CompletePairing stores everything that a pairing leaves behind, and the note
+// of it if there is one, in one transaction: all of it or nothing.
+//
+// A device that was paired before is found by its key, else by its id; it keeps
+// the id and name it has here, and its earlier tokens, given and received, go.
+// The returned device is the one stored; its id is also the one that the tokens
+// belong to, whatever id the pairing named. A known id with another key or kind
+// is sdk.Conflict: it would let one device pass for another.
+func (s *Store) CompletePairing(ctx context.Context, p mesh.Pairing, record *mesh.PairingRecord) (mesh.Device, error) {
+	if err := checkPairing(p); err != nil {
+		return mesh.Device{}, wrap("complete pairing", err)
+	}
+	var device mesh.Device
+	err := s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		row, err := putDevice(ctx, tx, rowOfDevice(p.Device))
+		if err != nil {
+			return fmt.Errorf("device: %w", err)
+		}
+		device = row.device()
+		if err := s.replaceTokens(ctx, tx, device.ID, p); err != nil {
+			return fmt.Errorf("tokens: %w", err)
+		}
+		if record == nil {
+			return nil
+		}
+		return s.putRecord(ctx, tx, *record)
+	})
+	if err != nil {
+		return mesh.Device{}, wrap("complete pairing", err)
+	}
+	return device, nil
+}
+
+// checkPairing refuses a pairing that is not whole.
+func checkPairing(p mesh.Pairing) error {
+	switch {
+	case p.Device.ID == "":
+		return errors.New("device has no id")
+	case p.Issued.Hash == mesh.TokenHash{}:
+		return errors.New("issued token has no hash")
+	case p.Peer != nil && p.Peer.Token == "":
+		return errors.New("peer token is empty")
+	}
+	return nil
+}
+
+// putDevice stores a device that has just been paired.
+func putDevice(ctx context.Context, tx *gorm.DB, paired deviceRow) (deviceRow, error) {
+	paired.NeedsRepair = false
+	known, err := findPaired(ctx, tx, paired)
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return paired, gorm.G[deviceRow](tx).Create(ctx, &paired)
+	}
+	if err != nil {
+		return paired, err
+	}
+	paired.ID, paired.Name = known.ID, known.Name
+	if paired.LastSeen == nil {
+		paired.LastSeen = known.LastSeen
+	}
+	if paired.Metadata == nil {
+		paired.Metadata = known.Metadata
+	}
+	_, err = gorm.G[deviceRow](tx).Where("id = ?", paired.ID).
+		Select("*").Updates(ctx, paired)
+	return paired, err
+}
+
+// findPaired finds the row that a paired device had before.
+func findPaired(ctx context.Context, tx *gorm.DB, paired deviceRow) (deviceRow, error) {
+	if paired.KeyHash != (digest{}) {
+		known, err := gorm.G[deviceRow](tx).Where("key_hash = ?", paired.KeyHash).Take(ctx)
+		if !errors.Is(err, gorm.ErrRecordNotFound) {
+			return known, err
+		}
+	}
+	known, err := gorm.G[deviceRow](tx).Where("id = ?", paired.ID).Take(ctx)
+	if err != nil {
+		return known, err
+	}
+	sameKey := known.KeyHash == paired.KeyHash || known.KeyHash == digest{}
+	if !sameKey || known.Kind != paired.Kind {
+		return known, sdk.Errorf(sdk.Conflict, "Another device already goes by that identity. Remove %s first.", known.Name).
+			Because(fmt.Errorf("device %q is known as %s with another key", known.ID, known.Kind))
+	}
+	return known, nil
+}
+
+// replaceTokens makes the pairing's tokens the only ones of the device.
+func (s *Store) replaceTokens(ctx context.Context, tx *gorm.DB, id mesh.DeviceID, p mesh.Pairing) error {
+	if err := deleteTokens(ctx, tx, string(id)); err != nil {
+		return err
+	}
+	issued := rowOfIssued(p.Issued)
+	issued.NodeID = string(id)
+	if err := gorm.G[issuedRow](tx).Create(ctx, &issued); err != nil {
+		return err
+	}
+	if p.Peer == nil {
+		return nil
+	}
+	received := *p.Peer
+	received.DeviceID = id
+	peer, err := s.rowOfPeer(received)
+	if err != nil {
+		return err
+	}
+	return gorm.G[peerRow](tx).Create(ctx, &peer)
+}

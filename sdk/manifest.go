@@ -1,27 +1,27 @@
 package sdk
 
 // Manifest says what a plugin is. It must not depend on configuration: the
-// gateway asks for it before the plugin has any.
+// gateway asks for it before the plugin has any. Validate has the rules.
 type Manifest struct {
 	// Name is the plugin's name: lower-case letters, digits and dashes, the same
 	// as in the file name salita-plugin-<name>.
-	Name string
+	Name string `json:"name"`
 	// Version is the plugin's own version, shown to tinkerers.
-	Version string
+	Version string `json:"version"`
 	// Title is the plugin's name in plain words, such as "Photos".
-	Title string
+	Title string `json:"title"`
 	// Capabilities are what the plugin lets this device do for others.
-	Capabilities []Capability
+	Capabilities []Capability `json:"capabilities"`
 	// Routes are the requests it serves. Anything else is never forwarded.
-	Routes []Route
+	Routes []Route `json:"routes"`
 }
 
 // Capability is one thing a device can do for the others.
 type Capability struct {
-	// ID is "<plugin>.<ability>", such as "media.storage".
-	ID string
+	// ID is "<plugin>.<ability>", such as "media.storage", or "<plugin>" alone.
+	ID string `json:"id"`
 	// Title says it in plain words: "Can store media".
-	Title string
+	Title string `json:"title"`
 }
 
 // Route is one request pattern and the permission it needs.
@@ -29,8 +29,8 @@ type Route struct {
 	// Pattern is a net/http.ServeMux pattern with a method: "GET /media/{id}".
 	// Its path must be /<name> or begin with /<name>/. As with ServeMux, GET
 	// serves HEAD too.
-	Pattern string
+	Pattern string `json:"pattern"`
 	// Permission is "<name>:<action>", such as "media:read". The gateway checks
 	// it before the plugin sees the request; it may not be empty.
-	Permission string
+	Permission string `json:"permission"`
 }

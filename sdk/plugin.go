@@ -12,19 +12,25 @@ import (
 type Plugin[Config any] struct {
 	Manifest Manifest
 	// New makes the plugin's handler from its configuration. It is called once
-	// per configuration; the context ends when the plugin is to stop. An error
-	// keeps an earlier handler, if there is one, in service.
+	// per configuration and should return within a few seconds. The context ends
+	// when the plugin begins to stop or the configuration is replaced: background
+	// work and endless answers should end then, while other requests in flight
+	// still finish. An error keeps an earlier handler, if there is one, in
+	// service; without one the gateway tries again later, unless it is an Error of
+	// kind Invalid, which blames the configuration.
 	//
-	// The handler may also implement HealthChecker and Shutdowner.
+	// The handler may also implement HealthChecker and Shutdowner. Only requests
+	// that match a declared route reach it.
 	New func(ctx context.Context, env Env, config Config) (http.Handler, error)
 }
 
 // Env is what the gateway gives a plugin to work with.
 type Env struct {
-	Logger     *slog.Logger // ends in the gateway's log under the plugin's name
-	DataDir    string       // the only folder the plugin owns; exists, mode 0700
-	DeviceName string       // this device's name, for sentences to people
-	HomeDir    string       // the owner's home folder, for "~/" in the configuration
+	Logger         *slog.Logger // ends in the gateway's log under the plugin's name
+	DataDir        string       // the only folder the plugin owns; exists, mode 0700, is the working folder
+	DeviceName     string       // this device's name, for sentences to people
+	HomeDir        string       // the owner's home folder, for "~/" in the configuration
+	GatewayVersion string       // the version of Salita that runs the plugin
 }
 
 // HealthChecker is a handler that can say whether it works. Without it a
@@ -40,6 +46,8 @@ type Validator interface {
 }
 
 // Shutdowner is a handler with something to close after its last request ended.
+// It is called once, also when the gateway has died, but not when the process
+// is killed.
 type Shutdowner interface {
 	Shutdown(ctx context.Context) error
 }

@@ -1,0 +1,60 @@
+// Package wire is the protobuf and go-plugin glue of the plugin protocol: the
+// handshake, the plugin set and the generated stubs below salita/plugin/v1. It
+// holds no behaviour; package sdk serves the protocol, package control calls it.
+package wire
+
+import (
+	"context"
+	"errors"
+
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	pluginv1 "github.com/salita-mesh/salita/sdk/internal/wire/salita/plugin/v1"
+)
+
+// The handshake between gateway and plugin. The cookie keeps people from
+// starting a plugin by hand; it is no secret and protects nothing.
+const (
+	CookieKey   = "SALITA_PLUGIN"
+	CookieValue = "salita.plugin.v1"
+	// ProtocolVersion changes only when an old plugin could not be used any more.
+	ProtocolVersion = 1
+	// SetName is the key of the one plugin in the plugin set.
+	SetName = "plugin"
+	// MaxMessageBytes bounds every message in both directions.
+	MaxMessageBytes = 4 << 20
+)
+
+// Handshake is the cookie in go-plugin's form.
+func Handshake() goplugin.HandshakeConfig {
+	return goplugin.HandshakeConfig{MagicCookieKey: CookieKey, MagicCookieValue: CookieValue}
+}
+
+// Versions is the plugin set of every protocol version. It is a fresh map each
+// time, because go-plugin writes into it. The server is nil on the gateway's side.
+func Versions(server pluginv1.PluginServer) map[int]goplugin.PluginSet {
+	return map[int]goplugin.PluginSet{ProtocolVersion: {SetName: &grpcPlugin{server: server}}}
+}
+
+// grpcPlugin connects the generated code to go-plugin. net/rpc is refused.
+type grpcPlugin struct {
+	goplugin.NetRPCUnsupportedPlugin
+	server pluginv1.PluginServer
+}
+
+var _ goplugin.GRPCPlugin = (*grpcPlugin)(nil)
+
+// GRPCServer registers the plugin's side.
+func (p *grpcPlugin) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
+	if p.server == nil {
+		return errors.New("wire: no plugin to serve")
+	}
+	pluginv1.RegisterPluginServer(s, p.server)
+	return nil
+}
+
+// GRPCClient returns a pluginv1.PluginClient, the gateway's side.
+func (p *grpcPlugin) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, c *grpc.ClientConn) (any, error) {
+	return pluginv1.NewPluginClient(c), nil
+}

@@ -109,7 +109,7 @@ func (c *Client) Forget(id mesh.DeviceID) {
 	delete(c.links, id)
 	c.mu.Unlock()
 	if ok {
-		l.transport.CloseIdle()
+		l.transport.CloseIdleConnections()
 	}
 }
 
@@ -153,7 +153,7 @@ func (c *Client) link(ctx context.Context, device mesh.Device) (*link, error) {
 	c.links[device.ID] = l
 	c.mu.Unlock()
 	if old != nil {
-		old.transport.CloseIdle()
+		old.transport.CloseIdleConnections()
 	}
 	return l, nil
 }

@@ -27,6 +27,7 @@ const (
 	codeForeignKey = 787
 	codePrimaryKey = 1555
 	codeUnique     = 2067
+	codeShmSize    = 4874 // no room for the log's index
 
 	primaryMask = 0xff
 )
@@ -41,7 +42,8 @@ func resultCode(err error) int {
 }
 
 func isDiskFull(err error) bool {
-	return resultCode(err)&primaryMask == codeFull || errors.Is(err, syscall.ENOSPC)
+	code := resultCode(err)
+	return code&primaryMask == codeFull || code == codeShmSize || errors.Is(err, syscall.ENOSPC)
 }
 
 // friendly gives an error of the database the sentence that people need, if

@@ -28,7 +28,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	bin = dir
 	for target, pkg := range map[string]string{
-		"salita":                       "./cmd/salita",
+		"salita":                      "./cmd/salita",
 		"plugins/salita-plugin-media": "./plugins/media",
 	} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, target), pkg)

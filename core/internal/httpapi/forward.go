@@ -21,7 +21,7 @@ func (s *Server) forward(c *call) error {
 	if err != nil {
 		return err
 	}
-	to, err := s.Router.Route(c.who.Principal, c.Method(), target.Path)
+	to, err := s.Router.Route(c.who.Principal, c.Method(), target.EscapedPath())
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (s *Server) forward(c *call) error {
 	req.Header.Set(sdk.HeaderCallerName, url.PathEscape(c.who.Name))
 	resp, err := to.RoundTrip(req)
 	if err != nil {
-		return err
+		return c.abandon(req, err)
 	}
 	return c.relay(req, resp)
 }
@@ -71,7 +71,7 @@ func (c *call) outgoing(method string, target *url.URL) *http.Request {
 	if stream := c.Context().RequestBodyStream(); stream != nil {
 		conn := connection(c.Ctx)
 		conn.StreamBody()
-		req.Body = &requestBody{stream: stream, conn: conn}
+		req.Body = &requestBody{stream: stream, conn: conn, closed: make(chan struct{})}
 		req.ContentLength = int64(c.Request().Header.ContentLength())
 		if req.ContentLength < 0 {
 			req.ContentLength = -1 // chunked
@@ -92,11 +92,13 @@ func private(name string) bool {
 	return strings.HasPrefix(name, "Salita-")
 }
 
-// requestBody is the caller's body as it arrives.
+// requestBody is the caller's body as it arrives. Whoever sends it on may still
+// be reading when the answer is there, and closes it when done.
 type requestBody struct {
 	stream io.Reader
 	conn   *listener.Conn
-	ended  atomic.Bool // the sender may still read while the answer is passed on
+	ended  atomic.Bool
+	closed chan struct{}
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -111,7 +113,29 @@ func (b *requestBody) Read(p []byte) (int, error) {
 // records can be joined into large writes.
 func (b *requestBody) Pending() bool { return b.conn.Pending() }
 
-func (b *requestBody) Close() error { return nil }
+func (b *requestBody) Close() error {
+	close(b.closed)
+	return nil
+}
+
+// cut refuses the rest of the request's body, if there is any: it is of no use
+// to anyone, and must not be taken for the next request.
+func (c *call) cut(req *http.Request) {
+	if body, ok := req.Body.(*requestBody); ok && !body.ended.Load() {
+		body.conn.Cut()
+		c.Response().SetConnectionClose()
+	}
+}
+
+// abandon ends a call that got no answer. Fiber takes the request back as soon
+// as the handler returns, so nobody may be reading its body by then.
+func (c *call) abandon(req *http.Request, err error) error {
+	c.cut(req)
+	if body, ok := req.Body.(*requestBody); ok {
+		<-body.closed
+	}
+	return err
+}
 
 // relay passes an answer on to the caller.
 func (c *call) relay(req *http.Request, resp *http.Response) error {
@@ -125,11 +149,8 @@ func (c *call) relay(req *http.Request, resp *http.Response) error {
 			out.Header.Add(name, v)
 		}
 	}
-	if body, ok := req.Body.(*requestBody); ok && resp.StatusCode >= http.StatusBadRequest && !body.ended.Load() {
-		// A refusal before the body's end: the rest is of no use to anyone, and
-		// must not be taken for the next request.
-		body.conn.Cut()
-		out.SetConnectionClose()
+	if resp.StatusCode >= http.StatusBadRequest {
+		c.cut(req)
 	}
 	if resp.Body == nil || c.Method() == http.MethodHead {
 		out.SkipBody = true

@@ -29,7 +29,7 @@ func (s *Server) send(c *call) error {
 	resp, err := s.Peers.Do(req, device.Device)
 	s.Devices.Outcome(s.ctx, device.ID, err)
 	if err != nil {
-		return err
+		return c.abandon(req, err)
 	}
 	return c.relay(req, resp)
 }

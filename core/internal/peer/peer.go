@@ -71,10 +71,14 @@ type link struct {
 // Do sends the request to the device and returns its answer, whatever its
 // status, with two exceptions that are errors: sdk.Offline when the pinned
 // device cannot be reached, and sdk.NeedsRepair when it says itself that our
-// access has ended. The request's URL needs a path and a query only.
+// access has ended. The request's URL needs a path and a query only. For the
+// request's body see dataplane.Transport.
 func (c *Client) Do(req *http.Request, device mesh.Device) (*http.Response, error) {
 	l, err := c.link(req.Context(), device)
 	if err != nil {
+		if req.Body != nil {
+			req.Body.Close() // as every http.RoundTripper does
+		}
 		return nil, err
 	}
 	req.URL.Scheme, req.URL.Host, req.Host = "https", "salita", "salita"

@@ -3,29 +3,18 @@
 package router
 
 import (
-	"net/http"
-
 	"github.com/salita-mesh/salita/core/internal/auth"
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/plugins"
 	"github.com/salita-mesh/salita/sdk"
 )
 
-// Target carries one request to whatever serves it.
-type Target interface {
-	http.RoundTripper
-}
-
-// Match is a declared route that fits a request.
-type Match struct {
-	Plugin     string
-	Permission mesh.Permission
-	Target     Target
-}
-
 // Plugins finds the plugin route that a request fits.
 type Plugins interface {
-	Route(method, path string) (Match, error)
+	Route(method, path string) (plugins.Match, bool)
 }
+
+var _ Plugins = (*plugins.Host)(nil)
 
 // Router is the one place that permits.
 type Router struct {
@@ -36,27 +25,33 @@ type Router struct {
 func New(plugins Plugins) *Router { return &Router{plugins: plugins} }
 
 // Route finds the plugin that serves the request and checks that the caller may
-// make it. A stranger is told to sign in, whether the route exists or not.
-func (r *Router) Route(p auth.Principal, method, path string) (Target, error) {
+// make it. The path is escaped, as on the request line. A stranger is told to
+// sign in, whether the route exists or not.
+func (r *Router) Route(p auth.Principal, method, path string) (plugins.Match, error) {
+	if err := PermitKnown(p); err != nil {
+		return plugins.Match{}, err
+	}
+	match, ok := r.plugins.Route(method, path)
+	if !ok {
+		return plugins.Match{}, &sdk.Error{Kind: sdk.NotFound}
+	}
+	return match, Permit(p, match.Permission)
+}
+
+// PermitKnown checks that the principal is somebody.
+func PermitKnown(p auth.Principal) error {
 	if !p.Known() {
-		return nil, &sdk.Error{Kind: sdk.SignIn}
+		return &sdk.Error{Kind: sdk.SignIn}
 	}
-	match, err := r.plugins.Route(method, path)
-	if err != nil {
-		return nil, err
-	}
-	if err := Permit(p, match.Permission); err != nil {
-		return nil, err
-	}
-	return match.Target, nil
+	return nil
 }
 
 // Permit checks that the principal holds the permission.
 func Permit(p auth.Principal, permission mesh.Permission) error {
-	switch {
-	case !p.Known():
-		return &sdk.Error{Kind: sdk.SignIn}
-	case !p.May(permission):
+	if err := PermitKnown(p); err != nil {
+		return err
+	}
+	if !p.May(permission) {
 		return &sdk.Error{Kind: sdk.Forbidden}
 	}
 	return nil
@@ -64,19 +59,11 @@ func Permit(p auth.Principal, permission mesh.Permission) error {
 
 // PermitOwner checks that the principal is the owner.
 func PermitOwner(p auth.Principal) error {
-	switch {
-	case !p.Known():
-		return &sdk.Error{Kind: sdk.SignIn}
-	case !p.Owner:
-		return &sdk.Error{Kind: sdk.Forbidden}
+	if err := PermitKnown(p); err != nil {
+		return err
 	}
-	return nil
-}
-
-// PermitKnown checks that the principal is somebody.
-func PermitKnown(p auth.Principal) error {
-	if !p.Known() {
-		return &sdk.Error{Kind: sdk.SignIn}
+	if !p.Owner {
+		return &sdk.Error{Kind: sdk.Forbidden}
 	}
 	return nil
 }

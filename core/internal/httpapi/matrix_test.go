@@ -1,0 +1,185 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// TestEveryRouteAndEveryCaller walks the whole table of contents as every kind
+// of caller. A route that is not in this table fails the test.
+func TestEveryRouteAndEveryCaller(t *testing.T) {
+	w := newWorld(t)
+	callers := w.callers()
+	kinds := map[string][]string{ // who is known as what
+		"owner":  {"owner"},
+		"device": {"paired gateway", "script"},
+		"none":   {"powerless"},
+		"nobody": {"nobody", "paired gateway without its token"},
+		"bad":    {"gateway's token without its key", "gateway's token with another key", "made-up token", "garbage token"},
+	}
+	const (
+		open   = "open"   // anybody gets past the door
+		known  = "known"  // the owner and every device
+		read   = "read"   // the owner and devices with devices:read
+		upload = "upload" // the owner and devices with media:upload
+		owner  = "owner"  // the owner alone
+	)
+	want := map[string]string{
+		"GET /livez": open, "GET /readyz": open,
+		"GET /health":           known,
+		"POST /auth/pair/start": owner, "GET /auth/pair/:code": owner,
+		"POST /auth/pair/gateway/hello": open, "POST /auth/pair/gateway/share": open, "POST /auth/pair/gateway/confirm": open,
+		"POST /api/pairings": owner, "GET /api/pairings/:id": owner, "POST /api/pairings/:id/pin": owner,
+		"GET /api/node/identity": owner, "POST /api/node/identity": owner,
+		"GET /api/devices": read, "GET /api/devices/:id": read,
+		"PATCH /api/devices/:id": owner, "DELETE /api/devices/:id": owner, "POST /api/discover": owner,
+		"POST /api/devices/:id/send": upload,
+		"GET /api/tokens":            owner, "POST /api/tokens/revoke/:id": owner,
+		"GET /api/plugins": owner,
+	}
+	passes := func(rule, kind, name string) bool {
+		switch rule {
+		case open:
+			return true
+		case known:
+			return kind == "owner" || kind == "device" || kind == "none"
+		case read:
+			return kind == "owner" || kind == "device"
+		case upload:
+			return kind == "owner" || name == "paired gateway"
+		}
+		return kind == "owner"
+	}
+
+	for _, r := range w.server.routes() {
+		key := r.method + " " + r.path
+		rule, ok := want[key]
+		if !ok {
+			t.Errorf("%s is not in the matrix", key)
+			continue
+		}
+		path := strings.NewReplacer(":id", "nobody", ":code", "nothing").Replace(r.path)
+		for kind, names := range kinds {
+			for _, name := range names {
+				got := w.do(callers[name], r.method, path, []byte(`{}`))
+				refusal := http.StatusUnauthorized
+				if kind == "device" || kind == "none" {
+					refusal = http.StatusForbidden
+				}
+				// A token that opens nothing is refused even where none is needed: its
+				// holder has to learn that its access has ended.
+				pass := passes(rule, kind, name) && kind != "bad"
+				protocol := strings.HasPrefix(r.path, "/auth/pair/gateway/")
+				switch {
+				case pass && protocol:
+					// Past the door there is the protocol's own check of the key.
+				case pass && (got.status == http.StatusUnauthorized || got.status == http.StatusForbidden):
+					t.Errorf("%s as %s: %d %s, want it to pass", key, name, got.status, got.body)
+				case !pass && got.status != refusal:
+					t.Errorf("%s as %s: %d %s, want %d", key, name, got.status, got.body, refusal)
+				}
+				if got.status >= 400 {
+					checkError(t, w, key+" as "+name, got)
+				}
+			}
+		}
+	}
+}
+
+// checkError holds every error answer to one form, whose reference finds the
+// cause in the log.
+func checkError(t *testing.T, w *world, what string, got answer) {
+	t.Helper()
+	var body sdk.ErrorBody
+	if err := json.Unmarshal(got.body, &body); err != nil || body.Error == "" || body.Code == "" || len(body.Reference) != 5 {
+		t.Errorf("%s: error answer %q", what, got.body)
+		return
+	}
+	if !strings.Contains(w.logs.String(), "reference="+body.Reference) {
+		t.Errorf("%s: reference %s is not in the log", what, body.Reference)
+	}
+}
+
+func TestUnknownPathsTellStrangersNothing(t *testing.T) {
+	w := newWorld(t)
+	callers := w.callers()
+	for _, path := range []string{"/", "/media", "/nothing/at/all", "/api/nothing"} {
+		if got := w.do(callers["nobody"], "GET", path, nil); got.status != http.StatusUnauthorized {
+			t.Errorf("GET %s as nobody: %d", path, got.status)
+		}
+		if got := w.do(callers["script"], "GET", path, nil); got.status != http.StatusNotFound {
+			t.Errorf("GET %s as a script: %d", path, got.status)
+		}
+	}
+}
+
+func TestJSONBodiesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	owner := w.callers()["owner"]
+	big := []byte(`{"name":"` + strings.Repeat("x", 2<<20) + `"}`)
+	if got := w.do(owner, "POST", "/api/node/identity", big); got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a 2 MiB body: %d %s", got.status, got.body)
+	}
+	for _, body := range []string{"", "{", "[]", `{"name":`, "\xff\xfe", `{"name":1}`} {
+		if got := w.do(owner, "POST", "/api/node/identity", []byte(body)); got.status != http.StatusBadRequest {
+			t.Errorf("body %q: %d %s", body, got.status, got.body)
+		}
+	}
+}
+
+func TestPathsThatMeanSomethingElseAreRefused(t *testing.T) {
+	w := newWorld(t)
+	script := w.callers()["script"]
+	for _, path := range []string{"/media//x", "/media/./x", "/nothing/%2e%2e/x"} {
+		if got := w.do(script, "GET", path, nil); got.status != http.StatusBadRequest && got.status != http.StatusNotFound {
+			t.Errorf("GET %s: %d %s", path, got.status, got.body)
+		}
+	}
+}
+
+func TestHealthSaysWhoThisIs(t *testing.T) {
+	w := newWorld(t)
+	got := w.do(w.callers()["paired gateway"], "GET", "/health", nil)
+	var body healthBody
+	if err := json.Unmarshal(got.body, &body); err != nil {
+		t.Fatal(err)
+	}
+	if !body.OK || body.NodeID != w.server.Identity.ID() || body.Capabilities == nil || body.Version != "test" {
+		t.Errorf("health is %s", got.body)
+	}
+}
+
+func TestRevokedTokenIsRefusedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	callers := w.callers()
+	if got := w.do(callers["script"], "GET", "/health", nil); got.status != http.StatusOK {
+		t.Fatalf("before: %d", got.status)
+	}
+	if got := w.do(callers["owner"], "POST", "/api/tokens/revoke/script", nil); got.status != http.StatusOK {
+		t.Fatalf("revoke: %d %s", got.status, got.body)
+	}
+	got := w.do(callers["script"], "GET", "/health", nil)
+	if got.status != http.StatusUnauthorized || !strings.Contains(string(got.body), `"needs_repair"`) {
+		t.Errorf("after: %d %s", got.status, got.body)
+	}
+}
+
+func TestNoSecretInListings(t *testing.T) {
+	w := newWorld(t)
+	owner := w.callers()["owner"]
+	for _, path := range []string{"/api/tokens", "/api/devices", "/api/plugins", "/api/node/identity"} {
+		got := w.do(owner, "GET", path, nil)
+		if got.status != http.StatusOK {
+			t.Errorf("GET %s: %d %s", path, got.status, got.body)
+		}
+		for _, secret := range []string{w.gatewayToken, w.scriptToken} {
+			if strings.Contains(string(got.body), secret) || strings.Contains(string(got.body), secret[10:30]) {
+				t.Errorf("GET %s shows a token", path)
+			}
+		}
+	}
+}

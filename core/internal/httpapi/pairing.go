@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/pairing"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+type windowBody struct {
+	Code        string     `json:"code"`
+	LinkingCode string     `json:"linking_code"`
+	Link        string     `json:"link"`
+	QRURL       string     `json:"qr_url"` // what a QR code shall hold
+	Address     string     `json:"address"`
+	ExpiresAt   *time.Time `json:"expires_at"`
+}
+
+func (s *Server) pairStart(c *call) error {
+	return c.within(func(ctx context.Context) error {
+		w, err := s.Pairing.Start(ctx)
+		if err != nil {
+			return err
+		}
+		return c.ok(windowBody{
+			Code: w.Code, LinkingCode: w.LinkingCode, Link: w.Link, QRURL: w.Link,
+			Address: w.Address, ExpiresAt: timeJSON(w.ExpiresAt),
+		})
+	})
+}
+
+// pairBody is how a pairing stands, on either side.
+type pairBody struct {
+	State  string          `json:"state"`
+	PIN    string          `json:"pin,omitempty"`
+	Device *pairDeviceBody `json:"device,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Code   sdk.Kind        `json:"code,omitempty"`
+}
+
+type pairDeviceBody struct {
+	ID   mesh.DeviceID `json:"id,omitempty"`
+	Name string        `json:"name"`
+	Kind mesh.Kind     `json:"kind"`
+}
+
+func (b *pairBody) setDevice(d *pairing.Device) {
+	if d != nil {
+		b.Device = &pairDeviceBody{ID: d.ID, Name: d.Name, Kind: d.Kind}
+	}
+}
+
+func (b *pairBody) setProblem(p *pairing.Problem) {
+	if p != nil {
+		b.Error, b.Code = p.Message, p.Code
+	}
+}
+
+func (s *Server) pairWindow(c *call) error {
+	view, err := s.Pairing.Window(c.Params("code"))
+	if err != nil {
+		return err
+	}
+	body := pairBody{State: string(view.State), PIN: view.PIN}
+	body.setDevice(view.Device)
+	body.setProblem(view.Error)
+	return c.ok(body)
+}
+
+func (s *Server) pairHello(c *call) error   { return gatewayCall(c, s.Pairing.Hello) }
+func (s *Server) pairShare(c *call) error   { return gatewayCall(c, s.Pairing.Share) }
+func (s *Server) pairConfirm(c *call) error { return gatewayCall(c, s.Pairing.Confirm) }
+
+// gatewayCall decodes one message of the protocol, hands it over with the key
+// that the connection proved, and sends the reply.
+func gatewayCall[In, Out any](c *call, handle func(context.Context, mesh.KeyHash, In) (Out, error)) error {
+	key, err := c.peerKey()
+	if err != nil {
+		return err
+	}
+	var in In
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	return c.within(func(ctx context.Context) error {
+		out, err := handle(ctx, key, in)
+		if err != nil {
+			return err
+		}
+		return c.ok(out)
+	})
+}
+
+func (s *Server) joinStart(c *call) error {
+	var in struct {
+		Target string `json:"target"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	return c.within(func(ctx context.Context) error {
+		id, err := s.Pairing.Join(ctx, in.Target)
+		if err != nil {
+			return err
+		}
+		return c.answer(http.StatusCreated, map[string]string{"id": id})
+	})
+}
+
+func (s *Server) joinState(c *call) error {
+	view, err := s.Pairing.Joining(c.Params("id"))
+	if err != nil {
+		return err
+	}
+	body := pairBody{State: string(view.State)}
+	if view.Gateway.Name != "" {
+		body.Device = &pairDeviceBody{Name: view.Gateway.Name, Kind: mesh.KindGateway}
+	}
+	body.setDevice(view.Device)
+	body.setProblem(view.Error)
+	return c.ok(body)
+}
+
+func (s *Server) joinPIN(c *call) error {
+	var in struct {
+		PIN string `json:"pin"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	if err := s.Pairing.EnterPIN(c.Params("id"), in.PIN); err != nil {
+		return err
+	}
+	return c.SendStatus(http.StatusNoContent)
+}

@@ -1,0 +1,53 @@
+package core
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"context"
+
+	"github.com/salita-mesh/salita/core/internal/config"
+	"github.com/salita-mesh/salita/core/internal/dataplane"
+	"github.com/salita-mesh/salita/core/internal/plugins"
+)
+
+func (a *App) newPlugins() *plugins.Host {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "" // "~/" in a plugin's configuration is then an error there
+	}
+	return plugins.New(plugins.Options{
+		Dirs:       a.pluginDirs(),
+		DataDir:    a.config.DataDir,
+		HomeDir:    home,
+		DeviceName: a.identity.Name,
+		Version:    Version,
+		Log:        a.log.Named("plugins"),
+		Transport: func(dial func(context.Context) (net.Conn, error)) http.RoundTripper {
+			return dataplane.New(dial, dataplane.Options{})
+		},
+	})
+}
+
+// pluginDirs are the folders with plugin programs: what a person put into the
+// data folder comes before what is bundled with the gateway.
+func (a *App) pluginDirs() []string {
+	dirs := append([]string{a.inDataDir("plugins")}, a.config.PluginDirs...)
+	if self, err := os.Executable(); err == nil {
+		dirs = append(dirs, filepath.Join(filepath.Dir(self), "plugins"))
+	}
+	return dirs
+}
+
+func pluginSpecs(configured []config.Plugin) []plugins.Spec {
+	specs := make([]plugins.Spec, len(configured))
+	for i, p := range configured {
+		specs[i] = plugins.Spec{
+			Name: p.Name, Enabled: p.Enabled, SHA256: p.SHA256, Env: p.Env,
+			Config: plugins.Block(p.Block),
+		}
+	}
+	return specs
+}

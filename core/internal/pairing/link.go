@@ -137,7 +137,10 @@ func parseAddress(text string) (string, error) {
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/")
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		host, port = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"), strconv.Itoa(defaultPort)
+		host, port = text, strconv.Itoa(defaultPort)
+		if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
+			host = strings.TrimSuffix(inner, "]")
+		}
 	}
 	address := net.JoinHostPort(host, port)
 	if err := checkAddress(address); err != nil {

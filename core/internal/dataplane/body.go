@@ -29,7 +29,7 @@ func (b *call) Read(p []byte) (int, error) {
 }
 
 // WriteTo copies the rest of the body to w, in writes as large as what the
-// socket gives, up to 1 MiB.
+// socket gives, up to 256 KiB.
 func (b *call) WriteTo(w io.Writer) (int64, error) {
 	p := b.t.bufs.get()
 	defer func() { b.t.bufs.put(p) }()

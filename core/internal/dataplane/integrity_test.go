@@ -45,7 +45,7 @@ func sum(r io.Reader) (string, error) {
 	return fmt.Sprintf("%d:%x", n, h.Sum(nil)), err
 }
 
-// randomSize is small, near a border, or up to 4 MiB.
+// randomSize is small, near a border, or up to a megabyte.
 func randomSize(rnd *rand.Rand) int64 {
 	borders := []int64{0, 1, readBuffer, smallBody, smallBuffer, largeBuffer}
 	switch rnd.IntN(3) {
@@ -54,7 +54,7 @@ func randomSize(rnd *rand.Rand) int64 {
 	case 1:
 		return max(0, borders[rnd.IntN(len(borders))]+rnd.Int64N(64)-32)
 	}
-	return rnd.Int64N(4 << 20)
+	return rnd.Int64N(1 << 20)
 }
 
 // TestIntegrity sends and fetches a few hundred bodies of random sizes, of

@@ -78,7 +78,7 @@ func (h *head) keep(name, value string) bool {
 	case "Upgrade":
 		h.upgrade = append(h.upgrade, value)
 	default:
-		return hopByHop(name) || strings.HasPrefix(name, ownPrefix)
+		return hopByHop(name)
 	}
 	return true
 }
@@ -224,7 +224,7 @@ func parseTrailer(resp *http.Response, lines string) error {
 			return err
 		}
 		lines = rest
-		if !httpguts.ValidTrailerHeader(name) || strings.HasPrefix(name, ownPrefix) {
+		if !httpguts.ValidTrailerHeader(name) {
 			return fmt.Errorf("%w: trailer name %.40q", ErrBadResponse, name)
 		}
 		if resp.Trailer == nil {

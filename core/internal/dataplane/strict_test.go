@@ -71,7 +71,6 @@ func TestStrictBody(t *testing.T) {
 		"control in an extension": {chunk + "5;\x00\r\nhello\r\n0\r\n\r\n", ErrBadResponse},
 		"folded trailer":          {chunk + "0\r\nX-A: 1\r\n 2\r\n\r\n", ErrBadResponse},
 		"trailer for framing":     {chunk + "0\r\nContent-Length: 5\r\n\r\n", ErrBadResponse},
-		"trailer for the gateway": {chunk + "0\r\nSalita-Reference: 1\r\n\r\n", ErrBadResponse},
 		"endless trailer":         {chunk + "0\r\nX-A: " + strings.Repeat("x", 100<<10) + "\r\n\r\n", ErrBadResponse},
 		"cut off in the trailer":  {chunk + "0\r\nX-A: 1\r\n", io.ErrUnexpectedEOF},
 		"cut off before it":       {chunk + "0\r\n", io.ErrUnexpectedEOF},
@@ -137,7 +136,7 @@ func TestHopByHop(t *testing.T) {
 		got.Set("X-Framing", fmt.Sprint(r.ContentLength, r.TransferEncoding))
 		for name, values := range withHeader(
 			"Connection", "X-Hop", "Connection", "keep-alive", "Keep-Alive", "timeout=5", "Proxy-Authenticate", "Basic",
-			"Upgrade", "h2c", "X-Hop", "1", "X-End", "2", "Salita-Reference", "forged", "Content-Type", "text/plain",
+			"Upgrade", "h2c", "X-Hop", "1", "X-End", "2", "Content-Type", "text/plain",
 		) {
 			w.Header()[name] = values
 		}

@@ -77,9 +77,9 @@ const smallBody = 8 << 10
 // not block, is read until that says false before a piece is sent.
 //
 // Differences from net/http's Transport: hop-by-hop fields (RFC 9110, 7.6.1)
-// are taken off requests and responses, Expect off requests and headers that
-// begin with "Salita-" off responses; nothing is added to a request but its
-// framing; and answers that net/http reads leniently are ErrBadResponse.
+// are taken off requests and responses, and Expect off requests; nothing is added
+// to a request but its framing; and answers that net/http reads leniently are
+// ErrBadResponse.
 type Transport struct {
 	opts  Options
 	pool  pool

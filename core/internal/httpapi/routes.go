@@ -24,6 +24,9 @@ func may(permission mesh.Permission) access {
 	return func(p auth.Principal) error { return router.Permit(p, permission) }
 }
 
+// nobody is a caller without credentials.
+var nobody auth.Principal
+
 type route struct {
 	method, path string
 	access       access

@@ -21,6 +21,9 @@ var ErrNotFound = errors.New("no such item")
 // ErrFileTaken means that another item already has that file name.
 var ErrFileTaken = errors.New("file name is taken")
 
+// ErrFull means that the drive of the index has no room for a change.
+var ErrFull = errors.New("no room for the index")
+
 // Item is one stored file.
 type Item struct {
 	ID         string
@@ -98,10 +101,15 @@ func connect(path string, connections int, options string) (*sql.DB, error) {
 	return db, nil
 }
 
+// upgrade writes nothing to a database that is up to date: files must be
+// readable when the drive is full.
 func upgrade(ctx context.Context, db *sql.DB) error {
+	if version, err := version(ctx, db); err != nil || version == len(schema) {
+		return err
+	}
 	return inTx(ctx, db, func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		version, err := version(ctx, tx)
+		if err != nil {
 			return err
 		}
 		if version > len(schema) {
@@ -112,9 +120,17 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(schema)))
+		_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(schema)))
 		return err
 	})
+}
+
+// version takes a database or a transaction.
+func version(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (v int, err error) {
+	err = q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
+	return v, err
 }
 
 func inTx(ctx context.Context, db *sql.DB, work func(*sql.Tx) error) error {
@@ -142,9 +158,25 @@ func (x *Index) Close() error {
 	return errors.Join(x.reader.Close(), x.writer.Close())
 }
 
-// isUnique goes by SQLite's extended result code for a violated UNIQUE
-// constraint, 2067.
-func isUnique(err error) bool {
+// SQLite's result codes (https://www.sqlite.org/rescode.html).
+const (
+	codeFull   = 13
+	codeUnique = 2067
+)
+
+// describe turns the errors that callers act on into this package's.
+func describe(doing string, err error) error {
 	var coded interface{ Code() int }
-	return errors.As(err, &coded) && coded.Code() == 2067 && strings.Contains(err.Error(), "items.file")
+	if errors.As(err, &coded) {
+		switch {
+		case coded.Code() == codeUnique && strings.Contains(err.Error(), "items.file"):
+			return ErrFileTaken
+		case coded.Code()&0xff == codeFull:
+			err = errors.Join(ErrFull, err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
 }

@@ -3,27 +3,19 @@ package index
 import (
 	"context"
 	"database/sql"
-	"fmt"
 )
 
 // Add stores all items or none. The error is ErrFileTaken when one of the file
 // names belongs to an item already.
 func (x *Index) Add(ctx context.Context, items []Item) error {
-	err := inTx(ctx, x.writer, func(tx *sql.Tx) error {
+	return describe("store items", inTx(ctx, x.writer, func(tx *sql.Tx) error {
 		for _, item := range items {
 			if err := insert(ctx, tx, item); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-	if isUnique(err) {
-		return ErrFileTaken
-	}
-	if err != nil {
-		return fmt.Errorf("store items: %w", err)
-	}
-	return nil
+	}))
 }
 
 func insert(ctx context.Context, tx *sql.Tx, item Item) error {
@@ -38,11 +30,7 @@ func insert(ctx context.Context, tx *sql.Tx, item Item) error {
 // SetFile gives an item another file name. The error is ErrFileTaken when it
 // belongs to an item already.
 func (x *Index) SetFile(ctx context.Context, id, file string) error {
-	err := x.exec(ctx, "UPDATE items SET file = ? WHERE id = ?", file, id)
-	if isUnique(err) {
-		return ErrFileTaken
-	}
-	return err
+	return x.exec(ctx, "UPDATE items SET file = ? WHERE id = ?", file, id)
 }
 
 // Confirm records that the file with this modification time (Unix nanoseconds)
@@ -79,23 +67,17 @@ func (x *Index) AddLibrary(ctx context.Context, path string) error {
 }
 
 func (x *Index) each(ctx context.Context, statement string, ids []string) error {
-	err := inTx(ctx, x.writer, func(tx *sql.Tx) error {
+	return describe("change items", inTx(ctx, x.writer, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			if _, err := tx.ExecContext(ctx, statement, id); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("change items: %w", err)
-	}
-	return nil
+	}))
 }
 
 func (x *Index) exec(ctx context.Context, statement string, args ...any) error {
-	if _, err := x.writer.ExecContext(ctx, statement, args...); err != nil {
-		return fmt.Errorf("change index: %w", err)
-	}
-	return nil
+	_, err := x.writer.ExecContext(ctx, statement, args...)
+	return describe("change index", err)
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/salita-mesh/salita/plugins/media/internal/index"
 	"github.com/salita-mesh/salita/sdk"
 )
 
@@ -30,9 +31,11 @@ func (l *Library) failure(err error) error {
 	return err
 }
 
-// isFull reports a drive or a quota without room.
+// isFull reports a drive or a quota without room; the index may be on another
+// drive than the library.
 func isFull(err error) bool {
-	return errors.Is(err, errNoSpace) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, errNoSpace) || errors.Is(err, index.ErrFull) ||
+		errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 func (l *Library) missing(cause error) error {

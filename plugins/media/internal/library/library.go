@@ -76,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		device:  o.DeviceName,
 		log:     o.Log,
 		index:   x,
-		space:   &space{dir: o.Dir, keep: o.KeepFree},
+		space:   &space{dir: o.Dir, keep: o.KeepFree, free: freeSpace},
 		chunks:  sync.Pool{New: func() any { return new([chunkSize]byte) }},
 		hashing: make(chan struct{}, 1),
 	}
@@ -110,11 +110,11 @@ func (l *Library) start(ctx context.Context, dataDir string) error {
 // that was there before: its drive may not be connected, and files would go to
 // the wrong one.
 func (l *Library) prepareFolders(ctx context.Context, dataDir string) error {
+	known, err := l.index.KnowsLibrary(ctx, l.dir)
+	if err != nil {
+		return err
+	}
 	if _, err := os.Stat(l.dir); errors.Is(err, os.ErrNotExist) {
-		known, err := l.index.KnowsLibrary(ctx, l.dir)
-		if err != nil {
-			return err
-		}
 		if known && !within(dataDir, l.dir) {
 			return l.missing(fmt.Errorf("%s was a library and does not exist now", l.dir))
 		}
@@ -124,6 +124,9 @@ func (l *Library) prepareFolders(ctx context.Context, dataDir string) error {
 	}
 	if err := l.makeStaging(); err != nil {
 		return l.failure(err)
+	}
+	if known {
+		return nil
 	}
 	return l.index.AddLibrary(ctx, l.dir)
 }

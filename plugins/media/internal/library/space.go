@@ -13,7 +13,8 @@ var errNoSpace = errors.New("too little free space")
 // not both promised the same last gigabyte.
 type space struct {
 	dir  string
-	keep int64 // bytes to leave free
+	keep int64                           // bytes to leave free
+	free func(dir string) (int64, error) // freeSpace, but for tests
 
 	mu       sync.Mutex
 	promised int64
@@ -28,7 +29,7 @@ type claim struct {
 // claim promises an upload its size. The error is errNoSpace when the drive is
 // too full for it.
 func (s *space) claim(size int64) (*claim, error) {
-	free, err := freeSpace(s.dir)
+	free, err := s.free(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read free space: %w", err)
 	}
@@ -44,7 +45,7 @@ func (s *space) claim(size int64) (*claim, error) {
 // check looks again, during an upload. The error is errNoSpace when the drive
 // has become too full to go on.
 func (s *space) check() error {
-	free, err := freeSpace(s.dir)
+	free, err := s.free(s.dir)
 	if err != nil {
 		return fmt.Errorf("read free space: %w", err)
 	}

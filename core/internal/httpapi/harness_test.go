@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -115,7 +116,11 @@ func (w *world) serve(self *identity.Identity) {
 	}
 	public := listener.New(tcp, listener.Options{TLS: self.ServerTLS()})
 	w.address = tcp.Addr().String()
-	w.socket = filepath.Join(t.TempDir(), "admin.sock")
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.socket = filepath.Join(dir, "admin.sock")
 	private, err := listener.ListenOwner(w.socket)
 	if err != nil {
 		t.Fatal(err)

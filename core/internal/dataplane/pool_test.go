@@ -383,3 +383,37 @@ func TestRepeat(t *testing.T) {
 		})
 	}
 }
+
+// TestTurnAndEndTogether lets a waiting call's turn come at the very moment at
+// which it gives up. Whichever it notices first, no slot may get lost.
+func TestTurnAndEndTogether(t *testing.T) {
+	tr, _ := piped(t, Options{MaxConns: 1}, okay)
+	p := &tr.pool
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 200 {
+		ctx, turn := t.Context(), make(chan *conn, 1)
+		if i%2 == 0 {
+			ctx = ended
+		}
+		c, err := p.get(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 0 { // the turn may also be the right to dial
+			c.shut()
+			delete(p.open, c)
+			c = nil
+		}
+		turn <- c
+		p.opts.MaxWait = -1
+		if c, err = p.wait(ctx, turn); err == nil {
+			p.put(c)
+		} else if ctx.Err() == nil {
+			t.Fatalf("a turn was thrown away: %v", err)
+		}
+		if p.slots > 1 || len(p.open) != p.slots || len(p.idle) != p.slots {
+			t.Fatalf("%d slots, %d open, %d idle", p.slots, len(p.open), len(p.idle))
+		}
+	}
+}

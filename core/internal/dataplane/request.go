@@ -128,9 +128,10 @@ func (o *outgoing) appendHead(b []byte, req *http.Request) []byte {
 	b = append(b, o.target...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", o.host)
-	named := req.Header["Connection"]
+	named := nominated(req.Header["Connection"])
 	for name, values := range req.Header {
-		if stays(name, named) {
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if rewritten(name) || hopByHop(name) || named[name] {
 			continue
 		}
 		for _, v := range values {
@@ -175,37 +176,6 @@ func appendField(b []byte, name, value string) []byte {
 	b = append(b, ": "...)
 	b = append(b, value...)
 	return append(b, "\r\n"...)
-}
-
-// ownPrefix marks the gateway's own headers. They never count as hop-by-hop:
-// a client could otherwise take the caller's name off a request by listing it
-// in Connection.
-const ownPrefix = "Salita-"
-
-// stays reports whether a request field is not for the next hop: hop-by-hop by
-// definition (RFC 9110, 7.6.1) or because Connection names it, or written anew
-// from the request's fields.
-func stays(name string, connection []string) bool {
-	name = textproto.CanonicalMIMEHeaderKey(name)
-	switch name {
-	case "Host", "Content-Length", "Expect":
-		return true
-	}
-	return hopByHop(name) || namedIn(connection, name)
-}
-
-func hopByHop(canonical string) bool {
-	switch canonical {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
-		return true
-	}
-	return false
-}
-
-func namedIn(connection []string, canonical string) bool {
-	return len(connection) > 0 && !strings.HasPrefix(canonical, ownPrefix) &&
-		httpguts.HeaderValuesContainsToken(connection, canonical)
 }
 
 // appendBody reads a small body of known length to the end of b. It asks for

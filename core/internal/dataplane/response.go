@@ -57,10 +57,8 @@ func parseHead(resp *http.Response, text string) (head, error) {
 		values = append(values, value)
 		resp.Header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
-	for name := range resp.Header {
-		if namedIn(h.connection, name) {
-			delete(resp.Header, name)
-		}
+	for name := range nominated(h.connection) {
+		delete(resp.Header, name)
 	}
 	return h, nil
 }

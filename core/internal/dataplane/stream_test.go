@@ -81,6 +81,25 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
+// TestLongTrailer reads trailers that do not fit into the connection's buffer
+// and come in one piece with the end of a large body.
+func TestLongTrailer(t *testing.T) {
+	long := strings.Repeat("x", 20<<10)
+	path := rawPlugin(t, answering(chunk+"4000\r\n"+kib8+kib8+"\r\n0\r\nX-Long: "+long+"\r\nX-End: 1\r\n\r\n"))
+	tr := lean(t, path, Options{})
+	for _, piece := range []int{1, 100, 5000, 20_000, 1 << 20} {
+		resp, err := tr.RoundTrip(newRequest(t, "GET", "/", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{resp.Body}, make([]byte, piece))
+		if n != 16<<10 || err != nil || resp.Trailer.Get("X-Long") != long || resp.Trailer.Get("X-End") != "1" {
+			t.Errorf("in pieces of %d: %d bytes, %v, %d trailers", piece, n, err, len(resp.Trailer))
+		}
+		resp.Body.Close()
+	}
+}
+
 // TestUpgrade switches protocols and echoes, with bytes that come together
 // with the 101 answer.
 func TestUpgrade(t *testing.T) {
@@ -245,6 +264,57 @@ func TestUploadBackPressure(t *testing.T) {
 		t.Error("the call of a plugin that read nothing succeeded")
 	}
 	<-body.closed
+}
+
+// TestCloseDuringRead ends a read that waits, from another goroutine, and the
+// connection with it.
+func TestCloseDuringRead(t *testing.T) {
+	p := startPlugin(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			_, _ = io.WriteString(w, "hello")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
+	}))
+	both(t, p.path, func(t *testing.T, rt http.RoundTripper) {
+		resp, err := rt.RoundTrip(newRequest(t, "GET", "/wait", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error)
+		go func() {
+			_, err := resp.Body.Read(make([]byte, 5))
+			read <- err
+		}()
+		resp.Body.Close()
+		if err := <-read; err == nil || err == io.EOF {
+			t.Errorf("got %v", err)
+		}
+		if _, err := resp.Body.Read(make([]byte, 5)); err == nil || err == io.EOF {
+			t.Errorf("after Close: %v", err)
+		}
+		mustGet(t, rt, "/")
+	})
+}
+
+// TestCloseUnread drops an answer that nobody wants.
+func TestCloseUnread(t *testing.T) {
+	p := startPlugin(t, http.HandlerFunc(content))
+	both(t, p.path, func(t *testing.T, rt http.RoundTripper) {
+		for range 3 {
+			resp, err := rt.RoundTrip(newRequest(t, "GET", "/", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := mustGet(t, rt, "/"); got != kib8 {
+				t.Errorf("got %q", got)
+			}
+		}
+	})
 }
 
 // countingReader counts what is read, and knows when nobody reads on.

@@ -135,17 +135,17 @@ func TestHopByHop(t *testing.T) {
 		got.Set("Host", r.Host)
 		got.Set("X-Framing", fmt.Sprint(r.ContentLength, r.TransferEncoding))
 		for name, values := range withHeader(
-			"Connection", "X-Hop", "Connection", "keep-alive", "Keep-Alive", "timeout=5", "Proxy-Authenticate", "Basic",
+			"Connection", "X-Hop, Content-Length", "Connection", "keep-alive", "Keep-Alive", "timeout=5", "Proxy-Authenticate", "Basic",
 			"Upgrade", "h2c", "X-Hop", "1", "X-End", "2", "Content-Type", "text/plain",
 		) {
 			w.Header()[name] = values
 		}
-		w.WriteHeader(http.StatusNoContent)
+		_, _ = io.WriteString(w, "hello")
 	}))
 	req := newRequest(t, "PUT", "/", strings.NewReader("hello"))
 	req.Host = "study.local:6969"
 	req.Header = withHeader(
-		"Connection", "close, X-Hop, Salita-Caller-Id", "Keep-Alive", "timeout=5", "Te", "trailers, deflate",
+		"Connection", "close, X-Hop, Salita-Caller-Id, Host, content-length", "Keep-Alive", "timeout=5", "Te", "trailers, deflate",
 		"Proxy-Authorization", "Basic x", "Proxy-Connection", "close", "Transfer-Encoding", "chunked", "Trailer", "X-T",
 		"Content-Length", "77", "Host", "forged", "Expect", "100-continue", "Upgrade", "h2c",
 		"X-Hop", "1", "X-End", "2", "Salita-Caller-Id", "abc",
@@ -154,13 +154,16 @@ func TestHopByHop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); string(body) != "hello" || err != nil {
+		t.Errorf("got %q, %v", body, err)
+	}
 	want := withHeader("Host", "study.local:6969", "X-Framing", "5 []", "Content-Length", "5", "Te", "trailers", "X-End", "2", "Salita-Caller-Id", "abc")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 	resp.Header.Del("Date")
-	if diff := cmp.Diff(withHeader("X-End", "2", "Content-Type", "text/plain"), resp.Header); diff != "" {
+	if diff := cmp.Diff(withHeader("X-End", "2", "Content-Type", "text/plain", "Content-Length", "5"), resp.Header); diff != "" {
 		t.Errorf("response (-want +got):\n%s", diff)
 	}
 }

@@ -169,6 +169,25 @@ func TestEarlyAnswerEndsTheConnection(t *testing.T) {
 	}
 }
 
+// TestAnswerBeforeHangup has a plugin that refuses an upload and hangs up in the
+// same moment, with much of it unread: the refusal must get through, whatever
+// happens to the sender's writes.
+func TestAnswerBeforeHangup(t *testing.T) {
+	path := rawPlugin(t, answering("HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 4\r\n\r\nno.\n"))
+	tr := lean(t, path, Options{})
+	for range 100 {
+		req := newRequest(t, "PUT", "/", newStream(zeros{}))
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); resp.StatusCode != 413 || string(body) != "no.\n" || err != nil {
+			t.Errorf("got %s %q, %v", resp.Status, body, err)
+		}
+		resp.Body.Close()
+	}
+}
+
 // TestSenderKeepsTheConnection answers large uploads as soon as their last byte
 // is there. However the sender and the reader of the answer interleave, a
 // request that went out whole leaves its connection usable.
@@ -260,7 +279,7 @@ func TestPendingPiecesAreJoined(t *testing.T) {
 				}
 				return
 			}
-			if got[0] > smallBuffer || got[1] != largeBuffer-chunkOverhead-1 {
+			if got[0] > smallBuffer || got[1] < largeBuffer-2*chunkOverhead {
 				t.Errorf("1 MiB in writes of %v", got)
 			}
 		})

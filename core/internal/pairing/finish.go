@@ -26,16 +26,17 @@ const (
 // answer in. It holds neither the number nor the session key.
 type note struct {
 	Gateway    mesh.KeyHash     `json:"gateway"`
-	Addresses  []string         `json:"addresses"`
-	Confirm    ConfirmRequest   `json:"confirm"`
-	PeerTag    Binary           `json:"peer_tag"`   // the answer's tag must be this one
-	OpenKey    Binary           `json:"open_key"`   // opens the answer's payload,
-	Transcript Binary           `json:"transcript"` // bound to this
-	Issued     mesh.IssuedToken `json:"issued"`     // what the other side may use with us
+	Addresses  []string         `json:"addresses,omitzero"`
+	Confirm    ConfirmRequest   `json:"confirm,omitzero"`
+	PeerTag    Binary           `json:"peer_tag,omitzero"`   // the answer's tag must be this one
+	OpenKey    Binary           `json:"open_key,omitzero"`   // opens the answer's payload,
+	Transcript Binary           `json:"transcript,omitzero"` // bound to this
+	Issued     mesh.IssuedToken `json:"issued,omitzero"`     // what the other side may use with us
 
 	// Done marks a note whose pairing is stored, in the same transaction, so
-	// that a crash before the note is deleted does not store it again.
-	Done bool `json:"done"`
+	// that a crash before the note is deleted does not store it again. Nothing
+	// else is kept then.
+	Done bool `json:"done,omitzero"`
 }
 
 // newNote prepares the confirm.

@@ -31,13 +31,25 @@ type conn struct {
 func newConn(nc net.Conn) *conn {
 	c := &conn{nc: nc, buf: make([]byte, readBuffer)}
 	c.shut = func() { _ = nc.Close() }
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
+	c.raw = descriptor(nc)
 	c.probe.init()
 	return c
+}
+
+// descriptor finds the socket under a connection, TLS or not.
+func descriptor(nc net.Conn) syscall.RawConn {
+	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = over.NetConn()
+	}
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // buffered is how many bytes were received and not read yet.

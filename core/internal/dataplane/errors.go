@@ -1,6 +1,9 @@
 package dataplane
 
-import "errors"
+import (
+	"errors"
+	"net"
+)
 
 // What a call can fail with, to be tested with errors.Is. Anything else is an
 // error of the connection itself: the peer went away. When the request's
@@ -22,12 +25,25 @@ var (
 	// head is larger than Options.MaxHeadBytes.
 	ErrBadResponse = errors.New("dataplane: bad response")
 	// ErrHeaderTimeout means that no response head came within
-	// Options.HeaderTimeout after the request was sent.
-	ErrHeaderTimeout = errors.New("dataplane: no response in time")
+	// Options.HeaderTimeout after the request was sent. It is a net.Error.
+	ErrHeaderTimeout error = timeoutError("dataplane: no response in time")
 	// ErrStalled means that the peer neither took nor gave a byte of a body for
-	// Options.StallTimeout.
-	ErrStalled = errors.New("dataplane: transfer stalled")
+	// Options.StallTimeout. It is a net.Error.
+	ErrStalled error = timeoutError("dataplane: transfer stalled")
 )
+
+// timeoutError is told from other errors as net/http's timeouts are.
+type timeoutError string
+
+var _ net.Error = timeoutError("")
+
+func (e timeoutError) Error() string { return string(e) }
+
+// Timeout is true.
+func (e timeoutError) Timeout() bool { return true }
+
+// Temporary is false: nobody tries again by itself.
+func (e timeoutError) Temporary() bool { return false }
 
 // errBodyClosed is what a read gives after the response body was closed.
 var errBodyClosed = errors.New("dataplane: read on closed response body")

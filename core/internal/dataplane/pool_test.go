@@ -3,10 +3,12 @@ package dataplane
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"syscall"
@@ -283,6 +285,31 @@ func TestStaleConnection(t *testing.T) {
 	}
 	if n := second.l.accepted(); n != 1 {
 		t.Errorf("%d connections", n)
+	}
+}
+
+// TestStaleTLSConnection is the same with a gateway as the peer.
+func TestStaleTLSConnection(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(echo))
+	defer s.Close()
+	config := s.Client().Transport.(*http.Transport).TLSClientConfig
+	dialled := 0
+	tr := New(func(ctx context.Context) (net.Conn, error) {
+		dialled++
+		d := tls.Dialer{Config: config}
+		return d.DialContext(ctx, "tcp", s.Listener.Addr().String())
+	}, Options{})
+	defer tr.Close()
+	for range 3 {
+		for range 3 {
+			if got := mustDo(t, tr, newRequest(t, "POST", "/", strings.NewReader("hello"))); got != "hello" {
+				t.Errorf("got %q", got)
+			}
+		}
+		s.CloseClientConnections()
+	}
+	if dialled != 3 {
+		t.Errorf("%d connections", dialled)
 	}
 }
 

@@ -63,8 +63,7 @@ func parseHead(resp *http.Response, text string) (head, error) {
 	return h, nil
 }
 
-// keep reports whether the field is this connection's own business, or the
-// gateway's: a plugin does not speak in its name.
+// keep reports whether the field is this connection's own business.
 func (h *head) keep(name, value string) bool {
 	switch name {
 	case "Connection":

@@ -25,6 +25,10 @@ func TestHeaderTimeout(t *testing.T) {
 			if !errors.Is(err, ErrHeaderTimeout) || time.Since(start) != 30*time.Second {
 				t.Errorf("got %v after %v", err, time.Since(start))
 			}
+			var timeout net.Error
+			if !errors.As(err, &timeout) || !timeout.Timeout() {
+				t.Errorf("%v does not say that it is a timeout", err)
+			}
 		})
 	})
 	t.Run("the clock starts after a large body", func(t *testing.T) {

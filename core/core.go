@@ -81,13 +81,13 @@ func (a *App) Name() string { return a.identity.Name() }
 func (a *App) open(ctx context.Context) (err error) {
 	c := a.config
 	if a.identity, err = identity.Open(c.DataDir, identity.Options{
-		Name: c.Device.Name, Now: time.Now, Hosts: a.hosts, Log: a.log.Named("identity"),
+		Name: c.Device.Name, Now: time.Now, Log: a.log.Named("identity"),
 	}); err != nil {
 		return err
 	}
 	a.opened = append(a.opened, a.identity)
 	if a.store, err = store.Open(ctx, store.Options{
-		Path:      a.inDataDir(c.Storage.Path),
+		Path:      c.Storage.Path,
 		BackupDir: a.inDataDir("backups"),
 		Sealer:    a.identity, Now: time.Now, Log: a.log.Named("store"),
 	}); err != nil {
@@ -157,18 +157,15 @@ func (a *App) serve(ctx context.Context) (err error) {
 // requests are answered.
 func (a *App) Run(ctx context.Context, ready func()) error {
 	defer a.Close()
-	pluginsCtx, stopPlugins := context.WithCancel(context.WithoutCancel(ctx))
-	var host errgroup.Group
-	host.Go(func() error { return a.plugins.Run(pluginsCtx) })
-	defer host.Wait()
-	defer stopPlugins()
-	if err := a.plugins.Start(ctx); err != nil {
+	if err := a.plugins.Start(ctx, pluginSpecs(a.config.Plugins)); err != nil {
 		return err
 	}
+	defer a.plugins.Close()
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.server.Serve(a.public) })
 	g.Go(func() error { return a.server.Serve(a.private) })
+	g.Go(func() error { return a.identity.Run(ctx) })
 	g.Go(func() error { return a.tokens.Run(ctx) })
 	g.Go(func() error { return a.devices.Run(ctx) })
 	g.Go(func() error { return a.pairing.Run(ctx) })
@@ -194,12 +191,7 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-func (a *App) inDataDir(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(a.config.DataDir, path)
-}
+func (a *App) inDataDir(name string) string { return filepath.Join(a.config.DataDir, name) }
 
 func hostname() string {
 	name, err := os.Hostname()

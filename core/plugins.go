@@ -1,12 +1,9 @@
 package core
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-
-	"context"
 
 	"github.com/salita-mesh/salita/core/internal/config"
 	"github.com/salita-mesh/salita/core/internal/dataplane"
@@ -25,7 +22,7 @@ func (a *App) newPlugins() *plugins.Host {
 		DeviceName: a.identity.Name,
 		Version:    Version,
 		Log:        a.log.Named("plugins"),
-		Transport: func(dial func(context.Context) (net.Conn, error)) http.RoundTripper {
+		Transport: func(dial plugins.Dial) http.RoundTripper {
 			return dataplane.New(dial, dataplane.Options{})
 		},
 	})

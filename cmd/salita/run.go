@@ -44,7 +44,7 @@ type app struct {
 
 // client talks to the gateway of the chosen data folder.
 func (a *app) client() (*client.Client, error) {
-	dir, err := core.DataDir(a.dataDir, a.getenv)
+	dir, err := core.DataDir(core.LoadOptions{DataDir: a.dataDir, Env: a.getenv})
 	if err != nil {
 		return nil, err
 	}

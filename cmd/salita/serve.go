@@ -25,8 +25,9 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s is ready. Add a device with: salita pair\n", app.Name())
-			return app.Run(cmd.Context())
+			return app.Run(cmd.Context(), func() {
+				fmt.Fprintf(a.out, "%s is ready. Add a device with: salita pair\n", app.Name())
+			})
 		},
 	}
 	cmd.Flags().StringVar(&options.File, "config", "", "configuration file (default ./config.hcl, then config.hcl in the data folder)")

@@ -1,0 +1,118 @@
+package plugins
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// Status is what a person may know about a plugin. Texts that came from the
+// plugin are printable.
+type Status struct {
+	Name         string
+	State        State
+	Version      string // "" until the plugin said it
+	Title        string // its name in plain words; the name itself until known
+	Capabilities []sdk.Capability
+	LastError    string // a plain sentence; "" when there is nothing to say
+	Path         string // of the program; "" when there is none
+}
+
+// board is the live picture of all plugins. Writers replace it piece by piece;
+// readers look at a snapshot and never wait for anybody.
+type board struct {
+	mu      sync.Mutex
+	entries map[string]entry
+	changed chan struct{}
+
+	snapshot atomic.Pointer[picture]
+}
+
+// entry is one plugin on the board. It is a value and never changed in place.
+type entry struct {
+	status   Status
+	manifest *sdk.Manifest // that status and routes were made from
+	routes   *routeTable   // nil until the manifest is known
+	instance *instance     // nil unless requests may be sent to it
+}
+
+// apply takes over what a supervisor reports.
+func (e *entry) apply(r report) {
+	if r.manifest != nil && r.manifest != e.manifest {
+		e.manifest = r.manifest
+		e.routes = newRouteTable(r.manifest.Routes)
+		e.status.Title = r.manifest.Title
+		e.status.Version = r.manifest.Version
+		e.status.Capabilities = r.manifest.Capabilities
+	}
+	e.status.State = r.state
+	e.status.LastError = friendly(r.failure, e.status.Title)
+	e.instance = r.instance
+}
+
+// picture is an immutable view of the board.
+type picture struct {
+	entries      map[string]entry
+	statuses     []Status // by name
+	capabilities []sdk.Capability
+}
+
+func newBoard() *board {
+	b := &board{entries: make(map[string]entry), changed: make(chan struct{})}
+	b.snapshot.Store(&picture{})
+	return b
+}
+
+// update changes one entry and wakes everybody who waits for a change, if there
+// was one to see.
+func (b *board) update(name string, change func(*entry)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before, existed := b.entries[name]
+	after := before
+	change(&after)
+	b.entries[name] = after
+	b.snapshot.Store(takePicture(b.entries))
+	if existed && sameStatus(before.status, after.status) {
+		return
+	}
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// next returns a channel that is closed at the next change.
+func (b *board) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+func (b *board) look() *picture { return b.snapshot.Load() }
+
+func takePicture(entries map[string]entry) *picture {
+	p := &picture{entries: maps.Clone(entries)}
+	for _, e := range entries {
+		p.statuses = append(p.statuses, e.status)
+	}
+	slices.SortFunc(p.statuses, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
+	for _, s := range p.statuses {
+		if s.State == Running {
+			p.capabilities = append(p.capabilities, s.Capabilities...)
+		}
+	}
+	return p
+}
+
+func sameStatus(a, b Status) bool {
+	return a.Name == b.Name && a.State == b.State && a.Version == b.Version && a.Title == b.Title &&
+		a.LastError == b.LastError && a.Path == b.Path && slices.Equal(a.Capabilities, b.Capabilities)
+}
+
+// settled reports whether no plugin is in its first launch any more.
+func (p *picture) settled() bool {
+	return !slices.ContainsFunc(p.statuses, func(s Status) bool { return s.State == Starting })
+}

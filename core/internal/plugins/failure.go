@@ -1,0 +1,105 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/salita-mesh/salita/sdk"
+	"github.com/salita-mesh/salita/sdk/control"
+)
+
+// permanentError marks a failure that would repeat itself until the program or
+// its configuration changes.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+func permanent(err error) error { return permanentError{err} }
+
+func isPermanent(err error) bool {
+	var p permanentError
+	return errors.As(err, &p)
+}
+
+// exitError is a process that ended by itself.
+type exitError struct {
+	state string   // "exit status 1", "signal: killed"
+	last  []string // the last lines it wrote
+}
+
+// Error gives the state and the last lines.
+func (e *exitError) Error() string {
+	if len(e.last) == 0 {
+		return "process ended: " + e.state
+	}
+	return fmt.Sprintf("process ended: %s; its last lines: %s", e.state, strings.Join(e.last, " / "))
+}
+
+func isCrash(err error) bool {
+	var e *exitError
+	return errors.As(err, &e)
+}
+
+// errSocketGone means that nobody listens any more where the plugin served HTTP.
+var errSocketGone = errors.New("the plugin's http socket is gone")
+
+// errStartTimeout is the cause of a launch that took too long.
+var errStartTimeout = errors.New("not ready in time")
+
+// callFailure sorts the failure of a call during a launch: a plugin that does
+// not know the call, or whose answer cannot be read, will not know it next time.
+func callFailure(err error) error {
+	switch status.Code(err) {
+	case codes.Unimplemented, codes.ResourceExhausted, codes.Internal:
+		return permanent(err)
+	}
+	var start *control.StartError
+	if errors.As(err, &start) && start.Cause.Kind == sdk.Invalid {
+		return permanent(err)
+	}
+	var config *control.ConfigError
+	if errors.As(err, &config) {
+		return permanent(err)
+	}
+	return err
+}
+
+// friendly is the sentence that the owner reads about a failure; title is the
+// plugin's name in plain words.
+func friendly(err error, title string) string {
+	var (
+		config  *control.ConfigError
+		known   *sdk.Error
+		exit    *exitError
+		proto   permanentError
+		message string
+	)
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &config):
+		return configSentence(config)
+	case errors.As(err, &known) && known.Message != "":
+		message = printable(known.Message, maxFriendly)
+		if known.Hint != "" {
+			message += " " + printable(known.Hint, maxFriendly)
+		}
+	case errors.As(err, &exit):
+		message = title + " stopped unexpectedly."
+	case errors.Is(err, errStartTimeout), errors.Is(err, context.DeadlineExceeded):
+		message = title + " took too long to start."
+	case errors.As(err, &proto):
+		message = fmt.Sprintf("%s doesn't work with this version of Salita: %s", title, printable(err.Error(), maxFriendly))
+	default:
+		message = title + " could not start."
+	}
+	return message
+}
+
+// maxFriendly bounds a foreign text inside a sentence, in bytes.
+const maxFriendly = 400

@@ -1,0 +1,228 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// Match is a declared route that fits a request. It stays good across restarts
+// of the plugin.
+type Match struct {
+	Plugin     string
+	Permission mesh.Permission // what a caller needs; checking it is the caller's part
+
+	board *board
+}
+
+var _ http.RoundTripper = Match{}
+
+// Route finds the plugin route that a request fits. path is escaped, as on the
+// request line, without the query. It reports true also while the plugin is not
+// running, as long as its routes are known. It never waits for a plugin.
+func (h *Host) Route(method, path string) (Match, bool) {
+	name := owner(path)
+	e, ok := h.board.look().entries[name]
+	if !ok || e.routes == nil {
+		return Match{}, false
+	}
+	permission, ok := e.routes.match(method, path)
+	if !ok {
+		return Match{}, false
+	}
+	return Match{Plugin: name, Permission: permission, board: h.board}, true
+}
+
+// RoundTrip sends the request to the plugin's process and returns its answer,
+// whose body streams. Scheme and host of the URL do not matter. Credentials and
+// connection headers of the request stay behind, as do headers of the answer
+// that would speak for the whole gateway.
+//
+// Errors are of type *sdk.Error: 503 when the plugin is not running or has too
+// many requests, 502 when it dies or answers nonsense, 504 when it gives no
+// answer within 30 seconds; or the cause of the request's own context.
+func (m Match) RoundTrip(r *http.Request) (*http.Response, error) {
+	e := m.board.look().entries[m.Plugin]
+	if e.instance == nil {
+		closeBody(r)
+		return nil, unavailable(e.status)
+	}
+	if !e.instance.acquire() {
+		closeBody(r)
+		return nil, sdk.Errorf(sdk.PluginUnavailable, "%s is busy. Try again in a moment.", e.status.Title)
+	}
+	resp, err := e.instance.transport.RoundTrip(outgoing(r))
+	if err == nil {
+		err = checkResponse(r, resp)
+	}
+	if err != nil {
+		e.instance.done()
+		return nil, e.forwardFailure(r.Context(), err)
+	}
+	cleanResponse(resp)
+	resp.Body = countedBody(resp.Body, e.instance.done)
+	return resp, nil
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}
+
+// unavailable says why a plugin takes no requests.
+func unavailable(s Status) *sdk.Error {
+	switch s.State {
+	case Starting, Backoff, Stopping:
+		return sdk.Errorf(sdk.PluginUnavailable, "%s is restarting", s.Title)
+	}
+	return sdk.Errorf(sdk.PluginUnavailable, "%s isn't working right now", s.Title)
+}
+
+// forwardFailure is the meaning of an error of the transport.
+func (e entry) forwardFailure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if socketGone(err) {
+		e.instance.suspected()
+	}
+	failure := sdk.Errorf(sdk.PluginUnavailable, "%s is restarting", e.status.Title)
+	failure.Status = http.StatusBadGateway
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		failure.Message = e.status.Title + " takes too long to answer."
+		failure.Status = http.StatusGatewayTimeout
+	}
+	return failure.Because(fmt.Errorf("forward to plugin %q: %w", e.status.Name, err))
+}
+
+// outgoing is the request as the plugin gets it.
+func outgoing(r *http.Request) *http.Request {
+	out := r.WithContext(r.Context())
+	u := *r.URL
+	u.Scheme, u.Host, u.User = "http", "plugin", nil
+	out.URL = &u
+	out.Close = false
+	out.RequestURI = ""
+	out.Header = r.Header.Clone()
+	upgrade := upgradeOf(r.Header)
+	for _, name := range hopByHop(r.Header) {
+		out.Header.Del(name)
+	}
+	for _, name := range []string{"Authorization", "Cookie"} {
+		out.Header.Del(name)
+	}
+	if upgrade != "" {
+		out.Header.Set("Connection", "Upgrade")
+		out.Header.Set("Upgrade", upgrade)
+	}
+	return out
+}
+
+// hopByHop names the header fields that are about one connection only (RFC
+// 9110, 7.6.1), those that the message adds itself included.
+func hopByHop(h http.Header) []string {
+	names := []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names
+}
+
+// upgradeOf is the protocol that the message wants to switch to; "" for none.
+func upgradeOf(h http.Header) string {
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(name), "upgrade") {
+				return h.Get("Upgrade")
+			}
+		}
+	}
+	return ""
+}
+
+// checkResponse refuses an answer that cannot be passed on.
+func checkResponse(r *http.Request, resp *http.Response) error {
+	switched := resp.StatusCode == http.StatusSwitchingProtocols
+	if switched && upgradeOf(r.Header) != "" {
+		return nil
+	}
+	if resp.StatusCode < http.StatusOK || resp.StatusCode > 599 {
+		_ = resp.Body.Close()
+		return fmt.Errorf("impossible status %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// cleanResponse takes away what a plugin has no right to say: about the
+// connection, in the gateway's own name, or for the gateway's whole origin.
+func cleanResponse(resp *http.Response) {
+	upgrade := ""
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		upgrade = resp.Header.Get("Upgrade")
+	}
+	for _, name := range hopByHop(resp.Header) {
+		resp.Header.Del(name)
+	}
+	for _, name := range []string{"Set-Cookie", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Service-Worker-Allowed"} {
+		resp.Header.Del(name)
+	}
+	for name := range resp.Header {
+		if strings.HasPrefix(name, "Salita-") {
+			delete(resp.Header, name)
+		}
+	}
+	if upgrade != "" {
+		resp.Header.Set("Connection", "Upgrade")
+		resp.Header.Set("Upgrade", upgrade)
+	}
+}
+
+// countedBody calls done once, when the body is closed. It keeps the abilities
+// of the body: a switched connection is written to, a fast one copies itself.
+func countedBody(body io.ReadCloser, done func()) io.ReadCloser {
+	closer := closeOnce{ReadCloser: body, done: sync.OnceFunc(done)}
+	writer, canWrite := body.(io.Writer)
+	copier, canCopy := body.(io.WriterTo)
+	switch {
+	case canWrite && canCopy:
+		return struct {
+			closeOnce
+			io.Writer
+			io.WriterTo
+		}{closer, writer, copier}
+	case canWrite:
+		return struct {
+			closeOnce
+			io.Writer
+		}{closer, writer}
+	case canCopy:
+		return struct {
+			closeOnce
+			io.WriterTo
+		}{closer, copier}
+	}
+	return closer
+}
+
+type closeOnce struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close closes the body.
+func (c closeOnce) Close() error {
+	defer c.done()
+	return c.ReadCloser.Close()
+}

@@ -1,0 +1,286 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func discard() hclog.Logger { return hclog.NewNullLogger() }
+
+// patience bounds every wait of a test; nothing is decided by it.
+const patience = 20 * time.Second
+
+// bench is a gateway's surroundings in a temporary folder: a plugin folder, a
+// data folder, a log.
+type bench struct {
+	t    *testing.T
+	root string
+	dir  string // plugin folder
+	data string
+	log  *logBuffer
+	host *Host
+}
+
+// newBench makes a plugin folder with the test plugin under each name.
+func newBench(t *testing.T, names ...string) *bench {
+	t.Helper()
+	root := shortTempDir(t)
+	b := &bench{t: t, root: root, dir: filepath.Join(root, "plugins"), data: filepath.Join(root, "home"), log: &logBuffer{}}
+	must(t, os.Mkdir(b.dir, 0o755))
+	must(t, os.Chmod(b.dir, 0o755))
+	for _, name := range names {
+		b.install(name)
+	}
+	return b
+}
+
+// shortTempDir is like t.TempDir, whose paths are too long for sockets.
+func shortTempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sp")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// install puts the test plugin into the folder.
+func (b *bench) install(name string) string {
+	b.t.Helper()
+	self, err := os.Executable()
+	must(b.t, err)
+	path := filepath.Join(b.dir, filePrefix+name)
+	if err := os.Link(self, path); err != nil {
+		copyFile(b.t, self, path)
+	}
+	must(b.t, os.Chmod(path, 0o755))
+	return path
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	must(t, err)
+	must(t, os.WriteFile(to, data, 0o755))
+}
+
+// quick are durations for tests with real processes: long enough that a loaded
+// machine meets them, short enough that nobody waits.
+func quick() Timing {
+	return Timing{
+		Start:          patience,
+		HealthInterval: time.Hour,
+		HealthTimeout:  5 * time.Second,
+		BackoffMin:     5 * time.Millisecond,
+		BackoffMax:     50 * time.Millisecond,
+		Grace:          patience,
+		ExitWait:       patience,
+		TermWait:       100 * time.Millisecond,
+		KillWait:       5 * time.Second,
+	}
+}
+
+// enabled are specs without a configuration. GORACE lets plugins of a test
+// binary with the race detector exit without its pause of a second.
+func enabled(names ...string) []Spec {
+	var specs []Spec
+	for _, n := range names {
+		specs = append(specs, Spec{Name: n, Enabled: true, Env: []string{"GORACE"}})
+	}
+	return specs
+}
+
+// start starts a host over the bench; the end of the test stops it and checks
+// that no process is left.
+func (b *bench) start(timing Timing, specs []Spec, options ...func(*Options)) *Host {
+	b.t.Helper()
+	opts := Options{
+		Dirs:       []string{b.dir},
+		DataDir:    b.data,
+		HomeDir:    "/home/owner",
+		DeviceName: func() string { return "Study" },
+		Version:    "9.9",
+		Log:        hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: b.log, Name: "plugins"}),
+		RunDir:     b.root,
+		Timing:     timing,
+	}
+	for _, o := range options {
+		o(&opts)
+	}
+	b.host = New(opts)
+	b.t.Cleanup(func() {
+		if err := b.host.Close(); err != nil {
+			b.t.Errorf("close: %v", err)
+		}
+		b.checkNothingLeft()
+		if b.t.Failed() {
+			b.t.Logf("log:\n%s", b.log)
+		}
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	must(b.t, b.host.Start(ctx, specs))
+	return b.host
+}
+
+// checkNothingLeft looks for processes of this bench and for its sockets.
+func (b *bench) checkNothingLeft() {
+	b.t.Helper()
+	if runtime.GOOS == "linux" {
+		b.eventually("plugin processes are gone", func() bool { return len(b.processes()) == 0 })
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.root, runPrefix+"*")); len(left) > 0 {
+		b.t.Errorf("left behind: %v", left)
+	}
+}
+
+// processes lists the ids of processes that run from this bench's folders.
+func (b *bench) processes() []int {
+	var pids []int
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		cmdline, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err == nil && bytes.HasPrefix(cmdline, []byte(b.root)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// eventually waits until ok; it fails the test only when patience is over.
+func (b *bench) eventually(what string, ok func() bool) {
+	b.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("not so within %s: %s\nlog:\n%s", patience, what, b.log)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// status is the state of one plugin on the board.
+func (b *bench) status(name string) Status {
+	b.t.Helper()
+	i := slices.IndexFunc(b.host.Plugins(), func(s Status) bool { return s.Name == name })
+	if i < 0 {
+		b.t.Fatalf("no plugin %q on the board", name)
+	}
+	return b.host.Plugins()[i]
+}
+
+// await waits, without polling, until the plugin is in the state.
+func (b *bench) await(name string, state State) Status {
+	b.t.Helper()
+	timeout := time.After(patience)
+	for {
+		changed := b.host.Changed()
+		if s := b.status(name); s.State == state {
+			return s
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			b.t.Fatalf("%s is %+v, want state %s\nlog:\n%s", name, b.status(name), state, b.log)
+		}
+	}
+}
+
+// call makes one request and reads the answer.
+func (b *bench) call(method, path string, body io.Reader) (*http.Response, string) {
+	b.t.Helper()
+	resp, err := b.try(context.Background(), method, path, body)
+	must(b.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(b.t, err)
+	return resp, string(text)
+}
+
+// try makes one request.
+func (b *bench) try(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, "http://gateway"+path, body)
+	must(b.t, err)
+	match, ok := b.host.Route(method, r.URL.EscapedPath())
+	if !ok {
+		b.t.Fatalf("no route for %s %s", method, path)
+	}
+	return match.RoundTrip(r)
+}
+
+// pid is the process id of a plugin that is running.
+func (b *bench) pid(name string) int {
+	b.t.Helper()
+	_, text := b.call("GET", "/"+name+"/pid", nil)
+	pid, err := strconv.Atoi(text)
+	must(b.t, err)
+	return pid
+}
+
+// touch makes a file in a plugin's data folder.
+func (b *bench) touch(name, file string) {
+	b.t.Helper()
+	must(b.t, os.MkdirAll(dataFolder(b.data, name), 0o700))
+	must(b.t, os.WriteFile(filepath.Join(dataFolder(b.data, name), file), nil, 0o600))
+}
+
+// logBuffer collects a log for several goroutines.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// awaitLog waits until the log holds the text.
+func (b *bench) awaitLog(text string) {
+	b.t.Helper()
+	b.eventually(fmt.Sprintf("log holds %q", text), func() bool { return strings.Contains(b.log.String(), text) })
+}
+
+// callAndForget makes a request whose outcome does not matter.
+func callAndForget(ctx context.Context, m Match) {
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://x/"+m.Plugin+"/hello", nil)
+	if err != nil {
+		return
+	}
+	if resp, err := m.RoundTrip(r); err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+}

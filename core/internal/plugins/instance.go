@@ -1,0 +1,144 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/salita-mesh/salita/sdk/control"
+)
+
+// controller is the part of the control plane that a running plugin needs.
+type controller interface {
+	CheckHealth(ctx context.Context) error
+	Shutdown(ctx context.Context, grace time.Duration) error
+}
+
+// group is the plugin's process and its children.
+type group interface {
+	hangUp()
+	terminate()
+	kill()
+}
+
+// instance is one running plugin process: from a launch that succeeded to the
+// end of the process. It never starts again.
+type instance struct {
+	group     group
+	control   controller
+	exited    <-chan struct{}
+	exitError func() error // valid once exited is closed
+	dial      Dial
+	transport http.RoundTripper
+	limit     int64
+	cleanUp   func() // ends go-plugin's client and removes the sockets
+
+	active    atomic.Int64
+	suspected func() // a request found the socket dead
+	released  sync.Once
+}
+
+// acquire counts a request in; it reports false at the limit.
+func (i *instance) acquire() bool {
+	if i.active.Add(1) > i.limit {
+		i.active.Add(-1)
+		return false
+	}
+	return true
+}
+
+// done counts a request out.
+func (i *instance) done() { i.active.Add(-1) }
+
+// checkHealth proves that the plugin answers on both planes.
+func (i *instance) checkHealth(ctx context.Context) error {
+	conn, err := i.dial(ctx)
+	if socketGone(err) {
+		return errors.Join(errSocketGone, err)
+	}
+	if err != nil {
+		return err
+	}
+	_ = conn.Close()
+	return i.control.CheckHealth(ctx)
+}
+
+// socketGone reports that a dial failed because nobody can ever answer there
+// again: the socket was removed, or its listener closed.
+func socketGone(err error) bool {
+	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTSOCK) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// healthInput is what a health check tells the machine.
+func healthInput(err error) inputKind {
+	var notServing *control.NotServingError
+	switch {
+	case err == nil:
+		return inHealthy
+	case errors.As(err, &notServing):
+		return inUnhealthy
+	case errors.Is(err, errSocketGone):
+		return inLost
+	}
+	return inMissed
+}
+
+// stop ends the process: politely within the grace, then less so. It returns
+// when the process is gone, or when it cannot even be killed.
+func (i *instance) stop(grace time.Duration, t Timing) {
+	answered := i.shutDown(grace)
+	i.group.hangUp()
+	if answered && i.awaitExit(t.ExitWait) {
+		return
+	}
+	i.group.terminate()
+	if i.awaitExit(t.TermWait) {
+		return
+	}
+	i.group.kill()
+	i.awaitExit(t.KillWait)
+}
+
+// shutDown asks the plugin to finish its requests. It reports false when the
+// grace passed without an answer; the end of the process is one.
+func (i *instance) shutDown(grace time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		// The plugin is told a little less than it has, so that its answer arrives.
+		_ = i.control.Shutdown(ctx, grace-grace/20)
+	}()
+	select {
+	case <-answered:
+		return ctx.Err() == nil
+	case <-i.exited:
+		cancel()
+		<-answered
+		return true
+	}
+}
+
+func (i *instance) awaitExit(limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-i.exited:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// release gives back what the instance held; the process should be gone.
+func (i *instance) release() {
+	i.released.Do(func() {
+		closeTransport(i.transport)
+		i.cleanUp()
+	})
+}

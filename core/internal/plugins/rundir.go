@@ -1,0 +1,155 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	runPrefix = "salita-run-"
+	lockName  = "lock"
+	// maxRunPath leaves room, within the 103 bytes that a socket's path may have
+	// everywhere, for "/plugin-dir<10 digits>/plugin<10 digits>".
+	maxRunPath = 103 - 22 - 17
+	// runSuffix is the most that os.MkdirTemp adds to a prefix.
+	runSuffix = 10
+)
+
+// runDir is the gateway's private folder for sockets, mode 0700. Its lock file
+// is held as long as the gateway lives, so that the next one can tell a folder
+// in use from one that a crash left behind.
+type runDir struct {
+	base string
+	path string
+	lock *flock.Flock
+}
+
+// openRunDir sweeps what crashed gateways left in the bases, and makes a new
+// folder in the first base that is usable and short enough.
+func openRunDir(bases []string, log hclog.Logger) (*runDir, error) {
+	var errs []error
+	for _, base := range bases {
+		if base == "" {
+			continue
+		}
+		sweep(base, log)
+		d := &runDir{base: base}
+		err := d.create()
+		if err == nil {
+			return d, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("make private folder for sockets: %w", errors.Join(errs...))
+}
+
+// runBases are where the folder may be: the user's runtime folder first, because
+// nobody tidies that up by age.
+func runBases() []string {
+	return []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"}
+}
+
+func (d *runDir) create() error {
+	if n := len(filepath.Join(d.base, runPrefix)) + runSuffix; n > maxRunPath {
+		return fmt.Errorf("%s: a socket's path in it would be too long", d.base)
+	}
+	for range 3 {
+		path, err := os.MkdirTemp(d.base, runPrefix)
+		if err != nil {
+			return err
+		}
+		lock, err := acquire(path)
+		if err != nil {
+			return errors.Join(err, os.RemoveAll(path))
+		}
+		if lock != nil {
+			d.path, d.lock = path, lock
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: new folders keep being swept away", d.base)
+}
+
+// acquire locks the folder. It returns nil when another gateway's sweep was
+// faster and the folder is going away.
+func acquire(path string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, lock.Close()
+	}
+	// The sweep removes the lock file while holding it: a lock on a removed file
+	// is a lock on nothing.
+	ours, err := os.Stat(lock.Path())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, lock.Close()
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	theirs, err := lock.Stat()
+	if err != nil || !os.SameFile(ours, theirs) {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+// ensure makes a new folder when somebody removed the old one.
+func (d *runDir) ensure() error {
+	if _, err := os.Lstat(d.path); err == nil {
+		return nil
+	}
+	_ = d.lock.Close()
+	return d.create()
+}
+
+// close removes the folder.
+func (d *runDir) close() error {
+	return errors.Join(os.RemoveAll(d.path), d.lock.Close())
+}
+
+// sweep removes the folders whose gateway is gone. It touches only folders of
+// this user.
+func sweep(base string, log hclog.Logger) {
+	paths, _ := filepath.Glob(filepath.Join(globQuote(base), runPrefix+"*"))
+	for _, path := range paths {
+		if err := sweepOne(path); err != nil {
+			log.Debug("stale folder not swept", "folder", path, "error", err)
+		}
+	}
+}
+
+func sweepOne(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() || !ownedByMe(info) {
+		return err
+	}
+	lock, err := acquire(path)
+	if err != nil || lock == nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(path), lock.Close())
+}
+
+// globQuote keeps the special characters of a folder's name from matching.
+func globQuote(path string) string {
+	var out []byte
+	for i := range len(path) {
+		if c := path[i]; c == '*' || c == '?' || c == '[' || c == '\\' {
+			out = append(out, '\\')
+		}
+		out = append(out, path[i])
+	}
+	return string(out)
+}

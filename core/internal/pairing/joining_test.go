@@ -3,6 +3,7 @@ package pairing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,7 +291,7 @@ var errLost = errors.New("lost on the way")
 func TestLostMessages(t *testing.T) {
 	for _, path := range []string{PathShare, PathConfirm} {
 		for _, answered := range []bool{false, true} {
-			t.Run(path, func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, answered %v", path, answered), func(t *testing.T) {
 				inPair(t, func(p *pair) {
 					lost := 0
 					once := func(_ *house, at string) error {

@@ -80,7 +80,7 @@ func parseLinkHost(before string) (string, error) {
 		return "", fmt.Errorf("link: %w", err)
 	}
 	if u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Path != "/join" || u.RawPath != "" {
-		return "", errors.New("link is not of the form https://host:port/join#...")
+		return "", errors.New("link is not of the form https://host:port/join#fragment")
 	}
 	port := u.Port()
 	if port == "" {

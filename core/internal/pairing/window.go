@@ -141,7 +141,7 @@ func (s *Service) Start(_ context.Context) (Window, error) {
 	self := s.cfg.Self()
 	link := Link{Code: newCode(), LinkingCode: newCode(), Key: self.Key, Addresses: linkAddresses(self)}
 	if len(link.Addresses) == 0 {
-		return Window{}, fmt.Errorf("pairing: this device has no address to be reached at")
+		return Window{}, sdk.Errorf(sdk.Offline, "This device isn't connected to a network.")
 	}
 	expires, ok := s.open(link)
 	if !ok {

@@ -39,8 +39,8 @@ func TestStartWithoutAddresses(t *testing.T) {
 		t.Errorf("the link leads to %q", w.Address)
 	}
 	h.name = "not a name"
-	if _, err := h.start().Start(context.Background()); err == nil {
-		t.Error("a link leads nowhere")
+	if _, err := h.start().Start(context.Background()); sdk.KindOf(err) != sdk.Offline {
+		t.Errorf("a link leads nowhere: %v", err)
 	}
 }
 

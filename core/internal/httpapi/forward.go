@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/listener"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -133,6 +135,9 @@ func (c *call) abandon(req *http.Request, err error) error {
 	c.cut(req)
 	if body, ok := req.Body.(*requestBody); ok {
 		<-body.closed
+	}
+	if errors.Is(err, dataplane.ErrRequestBody) {
+		return sdk.Errorf(sdk.Invalid, "The file didn't arrive whole.").Because(err)
 	}
 	return err
 }

@@ -142,7 +142,7 @@ func (c *Client) link(ctx context.Context, device mesh.Device) (*link, error) {
 		return l, nil
 	}
 	token, err := c.tokens.PeerToken(ctx, device.ID)
-	if sdk.KindOf(err) == sdk.NotFound {
+	if sdk.KindOf(err) == sdk.NeedsRepair {
 		return nil, needsRepair(device)
 	}
 	if err != nil {

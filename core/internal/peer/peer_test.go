@@ -177,7 +177,7 @@ func TestOnlyTheGatewaysOwnWordMeansRepair(t *testing.T) {
 }
 
 func TestDeviceThatCannotBeCalledNeedsRepair(t *testing.T) {
-	c := newClient(t, &fakeTokens{err: &sdk.Error{Kind: sdk.NotFound}})
+	c := newClient(t, &fakeTokens{err: &sdk.Error{Kind: sdk.NeedsRepair}})
 	for name, device := range map[string]mesh.Device{
 		"no key":   {ID: "old", Name: "Old", Kind: mesh.KindGateway},
 		"no token": deviceAt(mesh.KeyHash{1}, "127.0.0.1:1"),

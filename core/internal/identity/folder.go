@@ -48,7 +48,7 @@ func makePrivate(path string, info fs.FileInfo, mode fs.FileMode, log hclog.Logg
 	}
 	if err != nil {
 		e := sdk.Errorf(sdk.Forbidden, "Other users of this computer can open %s.", path).Because(err)
-		e.Hint = "Make it private with `chmod go= " + path + "`, or choose another data folder."
+		e.Hint = "chmod go= " + path + ", or another --data-dir"
 		return e
 	}
 	log.Warn("others could open this, made it private", "path", path, "mode_was", was.String(), "mode", mode.String())
@@ -65,7 +65,7 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	}
 	if !locked {
 		e := sdk.Errorf(sdk.Conflict, "Salita is already running with the data folder %s.", dir)
-		e.Hint = "Use `salita open` to see it, or stop it first. A second one needs its own --data-dir."
+		e.Hint = "salita open, to see the one that runs. A second one needs its own --data-dir."
 		return nil, e
 	}
 	return lock, nil

@@ -204,7 +204,7 @@ func (i *Identity) Close() error {
 // damaged is the error for files that only the owner can put right.
 func damaged(format string, args ...any) *sdk.Error {
 	e := sdk.Errorf(sdk.Invalid, format, args...)
-	e.Hint = "Nothing was changed. Put the files back from a backup; or move both " + keyFile + " and " + recordFile +
+	e.Hint = "putting the files back from a backup; nothing was changed. Or move both " + keyFile + " and " + recordFile +
 		" out of the folder to start as a new device, which your other devices have to be paired with again."
 	return e
 }

@@ -46,7 +46,7 @@ func ListenOwner(path string) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		e := sdk.Errorf(sdk.Invalid, "The path of the data folder is too long: %s has %d bytes, and this system allows %d.",
 			path, len(path), maxSocketPath)
-		e.Hint = "Choose a shorter one with --data-dir or SALITA_DATA_DIR."
+		e.Hint = "a shorter one, with --data-dir or SALITA_DATA_DIR"
 		return nil, e
 	}
 	if err := checkFolder(filepath.Dir(path)); err != nil {
@@ -74,7 +74,7 @@ func checkFolder(dir string) error {
 	// Windows has no such bits; its user profile folder is private by itself.
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		e := sdk.Errorf(sdk.Forbidden, "Other users of this computer can open %s.", dir)
-		e.Hint = "Make it private with `chmod go= " + dir + "`."
+		e.Hint = "chmod go= " + dir
 		return e
 	}
 	return nil
@@ -90,7 +90,7 @@ func removeStale(path string) error {
 		return fmt.Errorf("open owner's socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
 		e := sdk.Errorf(sdk.Conflict, "%s is in the way of Salita's own socket.", path)
-		e.Hint = "Move it somewhere else."
+		e.Hint = "moving it somewhere else"
 		return e
 	}
 	if err := os.Remove(path); err != nil {

@@ -240,10 +240,14 @@ func TestMistakesOutsideTheFile(t *testing.T) {
 		prepare func(t *testing.T, w *world, o *Options)
 		want    string
 	}{
-		"named by a flag": {func(_ *testing.T, _ *world, o *Options) { o.File = "no.hcl" },
-			"The configuration file WORK/no.hcl that --config names doesn't exist."},
-		"named by a variable": {func(_ *testing.T, w *world, _ *Options) { w.env[envFile] = "/no.hcl" },
-			"The configuration file /no.hcl that SALITA_CONFIG names doesn't exist."},
+		"named by a flag": {
+			func(_ *testing.T, _ *world, o *Options) { o.File = "no.hcl" },
+			"The configuration file WORK/no.hcl that --config names doesn't exist.",
+		},
+		"named by a variable": {
+			func(_ *testing.T, w *world, _ *Options) { w.env[envFile] = "/no.hcl" },
+			"The configuration file /no.hcl that SALITA_CONFIG names doesn't exist.",
+		},
 		"a folder": {func(t *testing.T, w *world, _ *Options) {
 			if err := os.Mkdir(filepath.Join(w.work, fileName), 0o700); err != nil {
 				t.Fatal(err)
@@ -252,16 +256,26 @@ func TestMistakesOutsideTheFile(t *testing.T) {
 		"too large": {func(t *testing.T, w *world, _ *Options) {
 			w.write(t, filepath.Join(w.work, fileName), strings.Repeat("#\n", maxFile))
 		}, "The configuration file WORK/config.hcl is larger than 64 KiB."},
-		"address": {func(_ *testing.T, _ *world, o *Options) { o.Address = "6969" },
-			`--address is "6969". Expected an address with a port, such as "0.0.0.0:6969".`},
-		"address in the environment": {func(_ *testing.T, w *world, _ *Options) { w.env[envAddress] = "x" },
-			`SALITA_ADDRESS is "x". Expected an address with a port, such as "0.0.0.0:6969".`},
-		"name": {func(_ *testing.T, _ *world, o *Options) { o.Name = "\n" },
-			`--name is "\n". Expected a name of at most 64 characters.`},
-		"level": {func(_ *testing.T, w *world, _ *Options) { w.env[envLogLevel] = "INFO" },
-			`SALITA_LOG_LEVEL is "INFO". Expected "trace", "debug", "info", "warn", "error" or "off".`},
-		"no home": {func(_ *testing.T, w *world, _ *Options) { delete(w.env, "HOME") },
-			`The home folder is unknown: the environment variable HOME is "". Set it, or use --data-dir and full paths.`},
+		"address": {
+			func(_ *testing.T, _ *world, o *Options) { o.Address = "6969" },
+			`--address is "6969". Expected an address with a port, such as "0.0.0.0:6969".`,
+		},
+		"address in the environment": {
+			func(_ *testing.T, w *world, _ *Options) { w.env[envAddress] = "x" },
+			`SALITA_ADDRESS is "x". Expected an address with a port, such as "0.0.0.0:6969".`,
+		},
+		"name": {
+			func(_ *testing.T, _ *world, o *Options) { o.Name = "\n" },
+			`--name is "\n". Expected a name of at most 64 characters.`,
+		},
+		"level": {
+			func(_ *testing.T, w *world, _ *Options) { w.env[envLogLevel] = "INFO" },
+			`SALITA_LOG_LEVEL is "INFO". Expected "trace", "debug", "info", "warn", "error" or "off".`,
+		},
+		"no home": {
+			func(_ *testing.T, w *world, _ *Options) { delete(w.env, "HOME") },
+			`The home folder is unknown: the environment variable HOME is "". Set it, or use --data-dir and full paths.`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

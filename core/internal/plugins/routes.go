@@ -32,7 +32,7 @@ func newRouteTable(routes []sdk.Route) *routeTable {
 
 // match returns the permission that the request needs. path is escaped, as on
 // the request line, and without the query. A path that is not in its simplest
-// form ("//", "/../") fits nothing.
+// form ("//", "/../", and "%2e%2e" for good measure) fits nothing.
 func (t *routeTable) match(method, path string) (mesh.Permission, bool) {
 	plain := path
 	if strings.IndexByte(path, '%') >= 0 {
@@ -41,9 +41,26 @@ func (t *routeTable) match(method, path string) (mesh.Permission, bool) {
 			return "", false
 		}
 	}
+	if hasDotSegment(plain) {
+		return "", false
+	}
 	handler, _ := t.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: plain, RawPath: path}})
 	route, ok := handler.(declaredRoute)
 	return route.permission, ok
+}
+
+// hasDotSegment reports a segment that a plugin might take for a way out of a
+// folder.
+func hasDotSegment(path string) bool {
+	if !strings.Contains(path, "/.") {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // owner is the plugin that a path belongs to by its first segment.

@@ -3,8 +3,11 @@ package plugins
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/hashicorp/go-hclog"
@@ -12,7 +15,10 @@ import (
 
 const (
 	runPrefix = "salita-run-"
+	newPrefix = "salita-new-" // until it is locked; as long as runPrefix
 	lockName  = "lock"
+	// newAge is from when on a folder without a lock counts as abandoned.
+	newAge = time.Minute
 	// maxRunPath leaves room, within the 103 bytes that a socket's path may have
 	// everywhere, for "/plugin-dir<10 digits>/plugin<10 digits>".
 	maxRunPath = 103 - 22 - 17
@@ -54,53 +60,40 @@ func runBases() []string {
 	return []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"}
 }
 
+// create makes the folder under another name and gives it the one that sweeps
+// look for when it is locked.
 func (d *runDir) create() error {
 	if n := len(filepath.Join(d.base, runPrefix)) + runSuffix; n > maxRunPath {
 		return fmt.Errorf("%s: a socket's path in it would be too long", d.base)
 	}
-	for range 3 {
-		path, err := os.MkdirTemp(d.base, runPrefix)
-		if err != nil {
-			return err
-		}
-		lock, err := acquire(path)
-		if err != nil {
-			return errors.Join(err, os.RemoveAll(path))
-		}
-		if lock != nil {
-			d.path, d.lock = path, lock
-			return nil
-		}
+	fresh, err := os.MkdirTemp(d.base, newPrefix)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%s: new folders keep being swept away", d.base)
+	lock, err := acquire(fresh, os.O_CREATE|os.O_RDWR)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(fresh))
+	}
+	path := filepath.Join(d.base, runPrefix+strings.TrimPrefix(filepath.Base(fresh), newPrefix))
+	if err := os.Rename(fresh, path); err != nil {
+		return errors.Join(err, os.RemoveAll(fresh), lock.Close())
+	}
+	d.path, d.lock = path, lock
+	return nil
 }
 
-// acquire locks the folder. It returns nil when another gateway's sweep was
-// faster and the folder is going away.
-func acquire(path string) (*flock.Flock, error) {
-	lock := flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o600))
+var errInUse = errors.New("in use")
+
+// acquire locks the folder through its lock file, which is opened with the flag;
+// errInUse when a gateway holds it.
+func acquire(path string, flag int) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(path, lockName), flock.SetFlag(flag), flock.SetPermissions(0o600))
 	held, err := lock.TryLock()
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
 	if !held {
-		return nil, lock.Close()
-	}
-	// The sweep removes the lock file while holding it: a lock on a removed file
-	// is a lock on nothing.
-	ours, err := os.Stat(lock.Path())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, lock.Close()
-	}
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	theirs, err := lock.Stat()
-	if err != nil || !os.SameFile(ours, theirs) {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(errInUse, lock.Close())
 	}
 	return lock, nil
 }
@@ -122,9 +115,10 @@ func (d *runDir) close() error {
 // sweep removes the folders whose gateway is gone. It touches only folders of
 // this user.
 func sweep(base string, log hclog.Logger) {
-	paths, _ := filepath.Glob(filepath.Join(globQuote(base), runPrefix+"*"))
+	paths, _ := filepath.Glob(filepath.Join(globQuote(base), "salita-???-*"))
 	for _, path := range paths {
-		if err := sweepOne(path); err != nil {
+		err := sweepOne(path)
+		if err != nil && !errors.Is(err, errInUse) && !errors.Is(err, fs.ErrNotExist) {
 			log.Debug("stale folder not swept", "folder", path, "error", err)
 		}
 	}
@@ -135,8 +129,18 @@ func sweepOne(path string) error {
 	if err != nil || !info.IsDir() || !ownedByMe(info) {
 		return err
 	}
-	lock, err := acquire(path)
-	if err != nil || lock == nil {
+	// Without a lock file it is just being made or removed, or a crash cut that
+	// short long ago.
+	_, err = os.Lstat(filepath.Join(path, lockName))
+	unlocked := errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(filepath.Base(path), newPrefix)
+	if unlocked {
+		if time.Since(info.ModTime()) < newAge {
+			return nil
+		}
+		return os.RemoveAll(path)
+	}
+	lock, err := acquire(path, os.O_RDONLY)
+	if err != nil {
 		return err
 	}
 	return errors.Join(os.RemoveAll(path), lock.Close())

@@ -1,0 +1,190 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// tripper answers every request in the same way.
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// matchOver is a match for a plugin that is reached through f.
+func matchOver(f tripper, limit int64) (Match, *instance, *int) {
+	suspected := 0
+	i := &instance{transport: f, limit: limit, suspected: func() { suspected++ }}
+	b := newBoard()
+	b.update("media", func(e *entry) {
+		e.status = Status{Name: "media", Title: "Photos", State: Running}
+		e.instance = i
+	})
+	return Match{Plugin: "media", board: b}, i, &suspected
+}
+
+type timeoutError struct{ error }
+
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
+
+func TestForwardFailures(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		err       error
+		status    int
+		text      string
+		suspected int
+	}{
+		{"gone", syscall.ENOENT, 502, "Photos is restarting", 1},
+		{"refused", syscall.ECONNREFUSED, 502, "Photos is restarting", 1},
+		{"reset", io.ErrUnexpectedEOF, 502, "Photos is restarting", 0},
+		{"late", timeoutError{errors.New("no head")}, 504, "Photos takes too long to answer.", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, i, suspected := matchOver(func(*http.Request) (*http.Response, error) { return nil, c.err }, 1)
+			r, err := http.NewRequest("GET", "http://x/media/1", nil)
+			must(t, err)
+			_, err = m.RoundTrip(r)
+			e := sdk.AsError(err)
+			if e.Kind != sdk.PluginUnavailable || e.HTTPStatus() != c.status || e.Friendly() != c.text || !errors.Is(err, c.err) {
+				t.Errorf("got %d %v", e.HTTPStatus(), err)
+			}
+			if *suspected != c.suspected || i.active.Load() != 0 {
+				t.Errorf("suspected %d, active %d", *suspected, i.active.Load())
+			}
+		})
+	}
+}
+
+func TestForwardSaysWhyAPluginIsAway(t *testing.T) {
+	for state, want := range map[State]string{
+		Starting: "Photos is restarting", Backoff: "Photos is restarting", Stopping: "Photos is restarting",
+		Failed: "Photos isn't working right now", Quarantined: "Photos isn't working right now", Stopped: "Photos isn't working right now",
+	} {
+		b := newBoard()
+		b.update("media", func(e *entry) { e.status = Status{Title: "Photos", State: state} })
+		body := &closeCounter{Reader: strings.NewReader("x")}
+		r, err := http.NewRequest("POST", "http://x/media", body)
+		must(t, err)
+		_, err = Match{Plugin: "media", board: b}.RoundTrip(r)
+		if e := sdk.AsError(err); e.Friendly() != want || e.HTTPStatus() != 503 || body.n != 1 {
+			t.Errorf("%s: %v, body closed %d times", state, err, body.n)
+		}
+	}
+}
+
+func TestOutgoingRequest(t *testing.T) {
+	r, err := http.NewRequestWithContext(context.Background(), "GET", "https://user:pass@gateway:6969/media/a%2Fb?q=1", nil)
+	must(t, err)
+	r.Header = http.Header{
+		"Connection": {"close, x-one", "X-Two"}, "X-One": {"1"}, "X-Two": {"2"}, "X-Three": {"3"},
+		"Te": {"trailers"}, "Transfer-Encoding": {"chunked"}, "Upgrade": {"h2c"}, "Keep-Alive": {"1"},
+		"Authorization": {"Bearer x"}, "Cookie": {"a=b"}, "Proxy-Authorization": {"x"},
+		sdk.HeaderCallerID: {"abc"}, "Range": {"bytes=0-1"},
+	}
+	out := outgoing(r)
+	want := http.Header{"X-Three": {"3"}, sdk.HeaderCallerID: {"abc"}, "Range": {"bytes=0-1"}}
+	if diff := cmp.Diff(want, out.Header); diff != "" {
+		t.Error(diff)
+	}
+	if out.URL.String() != "http://plugin/media/a%2Fb?q=1" {
+		t.Errorf("url %s", out.URL)
+	}
+	if r.URL.Host != "gateway:6969" || len(r.Header) != 13 {
+		t.Errorf("the original was changed: %v %v", r.URL, r.Header)
+	}
+}
+
+func TestUpgradeOf(t *testing.T) {
+	for _, c := range []struct {
+		h    http.Header
+		want string
+	}{
+		{http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"websocket"}}, "websocket"},
+		{http.Header{"Connection": {"keep-alive"}, "Upgrade": {"websocket"}}, ""},
+		{http.Header{"Upgrade": {"websocket"}}, ""},
+		{http.Header{}, ""},
+	} {
+		if got := upgradeOf(c.h); got != c.want {
+			t.Errorf("%v: %q", c.h, got)
+		}
+	}
+}
+
+func TestStatusIsChecked(t *testing.T) {
+	for status, fine := range map[int]bool{0: false, 99: false, 101: false, 103: false, 200: true, 204: true, 304: true, 418: true, 599: true, 600: false, 999: false} {
+		body := &closeCounter{Reader: strings.NewReader("")}
+		m, i, _ := matchOver(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
+		}, 1)
+		r, err := http.NewRequest("GET", "http://x/media", nil)
+		must(t, err)
+		resp, err := m.RoundTrip(r)
+		if (err == nil) != fine {
+			t.Errorf("%d: %v", status, err)
+		}
+		if err == nil {
+			must(t, resp.Body.Close())
+		}
+		if body.n != 1 || i.active.Load() != 0 {
+			t.Errorf("%d: body closed %d times, active %d", status, body.n, i.active.Load())
+		}
+	}
+}
+
+// abilities is a body with chosen extra methods.
+type (
+	plainBody  struct{ io.Reader }
+	writerBody struct {
+		plainBody
+		io.Writer
+	}
+	copierBody struct{ plainBody }
+	fullBody   struct {
+		copierBody
+		io.Writer
+	}
+)
+
+func (plainBody) Close() error { return nil }
+func (c copierBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.WriteString(w, "copied")
+	return int64(n), err
+}
+
+func TestCountedBodyKeepsAbilities(t *testing.T) {
+	var sink bytes.Buffer
+	plain := plainBody{strings.NewReader("")}
+	for name, c := range map[string]struct {
+		body           io.ReadCloser
+		writes, copies bool
+	}{
+		"plain":  {plain, false, false},
+		"writer": {writerBody{plain, &sink}, true, false},
+		"copier": {copierBody{plain}, false, true},
+		"full":   {fullBody{copierBody{plain}, &sink}, true, true},
+	} {
+		calls := 0
+		body := countedBody(c.body, func() { calls++ })
+		_, writes := body.(io.Writer)
+		_, copies := body.(io.WriterTo)
+		if writes != c.writes || copies != c.copies {
+			t.Errorf("%s: writes %v, copies %v", name, writes, copies)
+		}
+		must(t, body.Close())
+		must(t, body.Close())
+		if calls != 1 {
+			t.Errorf("%s: counted %d times", name, calls)
+		}
+	}
+}

@@ -41,7 +41,7 @@ func item(n int) Item {
 		Size:       int64(n),
 		SHA256:     fmt.Sprintf("%064d", n),
 		Type:       "image/jpeg",
-		CreatedAt:  time.UnixMilli(int64(1767225600000 + n)).UTC(),
+		CreatedAt:  time.UnixMilli(1767225600000 + int64(n)).UTC(),
 		File:       fmt.Sprintf("file-%d.jpg", n),
 		Staged:     fmt.Sprintf("lease.%d", n),
 		ModifiedAt: 1767225600123456789,

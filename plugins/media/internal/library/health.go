@@ -55,16 +55,21 @@ func (l *Library) look() error {
 	return nil
 }
 
+func (p *probe) finished() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // join returns the look in progress, or starts one.
 func (ps *probes) join(look func() error) *probe {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if ps.current != nil {
-		select {
-		case <-ps.current.done:
-		default:
-			return ps.current
-		}
+	if ps.current != nil && !ps.current.finished() {
+		return ps.current
 	}
 	p := &probe{done: make(chan struct{})}
 	ps.current = p
@@ -79,7 +84,7 @@ func (ps *probes) join(look func() error) *probe {
 func (ps *probes) wait(ctx context.Context) error {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if ps.current == nil {
+	if ps.current == nil || ps.current.finished() {
 		return nil
 	}
 	select {

@@ -203,6 +203,8 @@ type window struct {
 	events chan event
 	cancel context.CancelFunc
 	done   chan error
+
+	interrupt func() // as Ctrl-C does
 }
 
 // openWindow starts pairing on the showing side and returns once it is open.
@@ -218,7 +220,10 @@ func (g *gateway) openWindow() (*window, event, error) {
 		cancel()
 		return nil, event{}, err
 	}
-	w := &window{events: make(chan event, 16), cancel: cancel, done: make(chan error, 1)}
+	w := &window{
+		events: make(chan event, 16), cancel: cancel, done: make(chan error, 1),
+		interrupt: func() { cmd.Process.Signal(os.Interrupt) },
+	}
 	go func() {
 		defer close(w.events)
 		for lines := bufio.NewScanner(out); lines.Scan(); {

@@ -16,8 +16,12 @@ import (
 	"github.com/salita-mesh/salita/sdk/client"
 )
 
-// pollEvery is how often the state of a pairing is asked for.
-const pollEvery = 100 * time.Millisecond
+const (
+	// pollEvery is how often the state of a pairing is asked for.
+	pollEvery = 100 * time.Millisecond
+	// closeWithin bounds the closing of a window that nobody looks at any more.
+	closeWithin = 2 * time.Second
+)
 
 func (a *app) pair() *cobra.Command {
 	var asJSON bool
@@ -66,6 +70,18 @@ func show(ctx context.Context, gateway *client.Client, p pairer) error {
 		return err
 	}
 	p.open(window)
+	err = follow(ctx, gateway, window, p)
+	if ctx.Err() != nil {
+		// Nobody looks at the number any more, so nobody shall join by it.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+		defer cancel()
+		err = errors.Join(err, gateway.PairCancel(closing, window.Code))
+	}
+	return err
+}
+
+// follow tells how the window stands until it is over.
+func follow(ctx context.Context, gateway *client.Client, window client.Window, p pairer) error {
 	shown := ""
 	for {
 		state, err := gateway.PairWindow(ctx, window.Code)

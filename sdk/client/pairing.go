@@ -46,6 +46,11 @@ func (c *Client) PairWindow(ctx context.Context, code string) (PairState, error)
 	return out, err
 }
 
+// PairCancel closes the window, so that nobody can join by it any more.
+func (c *Client) PairCancel(ctx context.Context, code string) error {
+	return c.do(ctx, http.MethodDelete, "/auth/pair/"+url.PathEscape(code), nil, nil)
+}
+
 // Join begins to join another gateway by its link or address, and returns the
 // attempt's id.
 func (c *Client) Join(ctx context.Context, target string) (string, error) {

@@ -70,6 +70,13 @@ func (s *Server) pairWindow(c *call) error {
 	return c.ok(body)
 }
 
+func (s *Server) pairCancel(c *call) error {
+	if err := s.Pairing.Cancel(c.Params("code")); err != nil {
+		return err
+	}
+	return c.SendStatus(http.StatusNoContent)
+}
+
 func (s *Server) pairHello(c *call) error   { return gatewayCall(c, s.Pairing.Hello) }
 func (s *Server) pairShare(c *call) error   { return gatewayCall(c, s.Pairing.Share) }
 func (s *Server) pairConfirm(c *call) error { return gatewayCall(c, s.Pairing.Confirm) }

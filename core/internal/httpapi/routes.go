@@ -43,6 +43,7 @@ func (s *Server) routes() []route {
 
 		{http.MethodPost, "/auth/pair/start", owner, s.pairStart},
 		{http.MethodGet, "/auth/pair/:code", owner, s.pairWindow},
+		{http.MethodDelete, "/auth/pair/:code", owner, s.pairCancel},
 		{http.MethodPost, "/auth/pair/gateway/hello", open, s.pairHello},
 		{http.MethodPost, "/auth/pair/gateway/share", open, s.pairShare},
 		{http.MethodPost, "/auth/pair/gateway/confirm", open, s.pairConfirm},

@@ -33,6 +33,7 @@ func (a *app) serve() *cobra.Command {
 	cmd.Flags().StringVar(&options.File, "config", "", "configuration file (default ./config.hcl, then config.hcl in the data folder)")
 	cmd.Flags().StringVar(&options.Address, "address", "", "HOST:PORT to listen on")
 	cmd.Flags().StringVar(&options.Name, "name", "", "name of this device")
+	cmd.Flags().Bool("no-browser", false, "never open a browser (the gateway has no page to show yet)")
 	return cmd
 }
 

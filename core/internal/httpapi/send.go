@@ -31,6 +31,9 @@ func (s *Server) send(c *call) error {
 	if err != nil {
 		return c.abandon(req, err)
 	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		s.Log.Info("device refused a file; its own log says why", "device", device.ID, "status", resp.StatusCode)
+	}
 	return c.relay(req, resp)
 }
 

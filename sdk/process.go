@@ -40,9 +40,9 @@ func serve(d definition) int {
 	level := new(slog.LevelVar)
 	log := slog.New(logline.NewHandler(streams.Log(), level))
 	slog.SetDefault(log)
-	// A write to a pipe that the dead gateway held must fail, not kill: there
-	// may be files to close.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// An interrupt is for the gateway, which then says stop. A write to a pipe
+	// that the dead gateway held must fail, not kill: there may be files to close.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGPIPE)
 
 	s := newService(d, log, level)
 	served := make(chan struct{})

@@ -75,20 +75,23 @@ func (ls *leases) alive(staged string) bool {
 	return err != nil || !locked
 }
 
-// sweep deletes the files of leases that nobody holds.
-func (ls *leases) sweep() error {
+// sweep deletes the files of leases that nobody holds and counts the others.
+func (ls *leases) sweep() (alive int, err error) {
 	entries, err := os.ReadDir(ls.dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var failed error
 	for _, e := range entries {
 		name, isLock := strings.CutSuffix(e.Name(), ".lock")
-		if isLock && isLease(name) && !ls.alive(name) {
-			failed = errors.Join(failed, os.Remove(ls.path(name)))
+		switch {
+		case !isLock || !isLease(name):
+		case ls.alive(name):
+			alive++
+		default:
+			err = errors.Join(err, os.Remove(ls.path(name)))
 		}
 	}
-	return failed
+	return alive, err
 }
 
 func (ls *leases) path(name string) string { return filepath.Join(ls.dir, name+".lock") }

@@ -58,6 +58,10 @@ type Library struct {
 	probes  probes
 	staged  atomic.Int64 // counts this library's staging files
 
+	leaseDir string
+	stop     context.CancelFunc // ends the work in the background
+	workers  sync.WaitGroup
+
 	// mu orders everything that gives, takes or frees a file name.
 	mu sync.Mutex
 }
@@ -79,6 +83,9 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		space:   &space{dir: o.Dir, keep: o.KeepFree, free: freeSpace},
 		chunks:  sync.Pool{New: func() any { return new([chunkSize]byte) }},
 		hashing: make(chan struct{}, 1),
+
+		leaseDir: filepath.Join(o.DataDir, "uploads"),
+		stop:     func() {},
 	}
 	if err := l.start(ctx, o.DataDir); err != nil {
 		return nil, errors.Join(err, l.Close(ctx))
@@ -95,7 +102,7 @@ func (l *Library) start(ctx context.Context, dataDir string) error {
 		return err
 	}
 	l.ids = itemid.NewSource(last)
-	leases, err := openLeases(ctx, filepath.Join(dataDir, "uploads"))
+	leases, err := openLeases(ctx, l.leaseDir)
 	if err != nil {
 		return err
 	}
@@ -103,7 +110,13 @@ func (l *Library) start(ctx context.Context, dataDir string) error {
 	if l.lease, err = leases.take(); err != nil {
 		return err
 	}
-	return l.recover(ctx, leases)
+	others, err := l.recover(ctx, leases)
+	if err == nil && others {
+		background, stop := context.WithCancel(context.WithoutCancel(ctx))
+		l.stop = stop
+		l.workers.Go(func() { l.follow(background) })
+	}
+	return err
 }
 
 // prepareFolders creates the library's folder, but not where one is missing
@@ -149,6 +162,8 @@ func (l *Library) makeStaging() error {
 
 // Close closes the index. Uploads must have ended.
 func (l *Library) Close(ctx context.Context) error {
+	l.stop()
+	l.workers.Wait()
 	return errors.Join(l.probes.wait(ctx), l.lease.release(), l.index.Close())
 }
 

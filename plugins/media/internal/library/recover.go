@@ -5,18 +5,25 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/salita-mesh/salita/plugins/media/internal/index"
 )
 
-// recover finishes what libraries that are no longer open left half done. What
-// cannot be finished now, on a write-protected drive for instance, is logged
-// and tried again the next time: stored files are found in the staging folder
-// too.
-func (l *Library) recover(ctx context.Context, leases *leases) error {
+// settleEvery is how often a library looks whether others that were open when
+// it was opened still are.
+const settleEvery = 500 * time.Millisecond
+
+// recover finishes what libraries that are no longer open left half done, and
+// reports whether there are others still open. What cannot be finished now, on
+// a write-protected drive for instance, is logged and tried again the next
+// time: stored files are found in the staging folder too.
+func (l *Library) recover(ctx context.Context, leases *leases) (others bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	entries, err := os.ReadDir(l.staging)
 	if err != nil {
-		return l.failure(err)
+		return false, l.failure(err)
 	}
 	placed := 0
 	for _, e := range entries {
@@ -34,16 +41,43 @@ func (l *Library) recover(ctx context.Context, leases *leases) error {
 	if placed > 0 {
 		l.log.Info("interrupted uploads finished", "files", placed)
 		if err := syncDir(l.dir); err != nil {
-			return l.failure(err)
+			return false, l.failure(err)
 		}
 	}
-	if err := l.finishRemovals(ctx); err != nil {
-		return err
-	}
-	if err := leases.sweep(); err != nil {
+	alive, err := leases.sweep()
+	if err != nil {
 		l.log.Warn("cannot delete old upload locks", "error", err)
 	}
-	return nil
+	if alive > 1 {
+		return true, nil // one of them may be in the middle of a removal
+	}
+	return false, l.finishRemovals(ctx)
+}
+
+// follow recovers again and again until no other library is open: one that is
+// being replaced, or whose gateway was killed, may yet leave something behind.
+func (l *Library) follow(ctx context.Context) {
+	for others := true; others; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settleEvery):
+		}
+		var err error
+		if others, err = l.recoverAgain(ctx); err != nil && ctx.Err() == nil {
+			l.log.Warn("cannot finish interrupted uploads", "error", err)
+			others = true
+		}
+	}
+}
+
+func (l *Library) recoverAgain(ctx context.Context) (others bool, err error) {
+	leases, err := openLeases(ctx, l.leaseDir)
+	if err != nil {
+		return true, err
+	}
+	defer leases.close()
+	return l.recover(ctx, leases)
 }
 
 // settle moves a staging file that has a row to its place, even if the item is

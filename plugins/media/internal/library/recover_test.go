@@ -121,6 +121,33 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
+// TestOldLibraryDiesLater is a gateway that was killed: its plugin is still
+// there for a moment when the next one starts.
+func TestOldLibraryDiesLater(t *testing.T) {
+	o := options(t)
+	old := open(t, o)
+	item := staged(t, old, "stored.jpg", "content")
+	b, err := old.Begin(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Add("half.jpg", strings.NewReader("content")); err != nil {
+		t.Fatal(err)
+	}
+	removed := put(t, old, "removed.jpg", "x")[0]
+	if err := old.index.MarkRemoved(t.Context(), removed.ID); err != nil {
+		t.Fatal(err)
+	}
+	next := open(t, o)
+	if files, staged := names(t, next); len(files) != 1 || len(staged) != 2 {
+		t.Fatalf("files %q and staging files %q were touched", files, staged)
+	}
+	crash(t, old)
+	next.workers.Wait()
+	wantNames(t, next, "stored.jpg")
+	wantContent(t, next, item.ID, "content")
+}
+
 func TestRubbishInTheStagingFolder(t *testing.T) {
 	o := options(t)
 	l := open(t, o)

@@ -14,7 +14,7 @@ import (
 // The row is marked first, so that after a crash Open of the library knows that
 // the file is to go.
 func (l *Library) Remove(ctx context.Context, id string) error {
-	item, f, err := l.Open(ctx, id)
+	_, f, err := l.Open(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -23,9 +23,11 @@ func (l *Library) Remove(ctx context.Context, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// The item may have been placed, renamed or removed before the lock.
-	if item, err = l.index.Get(ctx, id); errors.Is(err, index.ErrNotFound) {
+	item, err := l.index.Get(ctx, id)
+	if errors.Is(err, index.ErrNotFound) {
 		return notFound(err)
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
 	if err := l.index.MarkRemoved(ctx, id); err != nil {

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"encoding/hex"
 	"errors"
 	"io"
 	"mime"
@@ -14,11 +13,6 @@ import (
 	"github.com/salita-mesh/salita/plugins/media/internal/library"
 	"github.com/salita-mesh/salita/sdk"
 )
-
-// HeaderSHA256 is the optional header, of a request or of one part of a form,
-// with which a sender names the SHA-256 of the file in hexadecimal digits. A
-// file that arrives with another is not kept.
-const HeaderSHA256 = "Salita-Sha256"
 
 // upload stores the files of a form, or the whole body as one file.
 func (h *Handler) upload(w http.ResponseWriter, r *http.Request) error {
@@ -55,17 +49,26 @@ func (h *Handler) receiver(r *http.Request) (func(*library.Batch) error, error) 
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, sdk.Errorf(sdk.Unsupported, "Send the file as it is, not compressed on the way.")
 	}
-	sum, err := checksum(r.Header.Get(HeaderSHA256))
-	if err != nil {
-		return nil, err
-	}
 	body := &wholeBody{src: r.Body, announced: r.ContentLength}
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		if err != nil || parameters["boundary"] == "" || len(parameters["boundary"]) > 70 {
 			return nil, sdk.Errorf(sdk.Invalid, "The form can't be understood.").Because(err)
 		}
+		sum, err := checksum(r.Header.Get(HeaderSHA256))
+		if err != nil {
+			return nil, err
+		}
 		return h.formReceiver(body, parameters["boundary"], sum), nil
+	}
+	return h.rawReceiver(r, body)
+}
+
+// rawReceiver returns what adds the whole body to a batch as one file.
+func (h *Handler) rawReceiver(r *http.Request, body io.Reader) (func(*library.Batch) error, error) {
+	sum, err := bodyChecksum(r.Header)
+	if err != nil {
+		return nil, err
 	}
 	values, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -85,17 +88,6 @@ func (h *Handler) receiver(r *http.Request) (func(*library.Batch) error, error) 
 		}
 		return verify(item, sum)
 	}, nil
-}
-
-// checksum parses the value of HeaderSHA256; "" is none.
-func checksum(value string) (string, error) {
-	if value == "" {
-		return "", nil
-	}
-	if raw, err := hex.DecodeString(value); err != nil || len(raw) != 32 {
-		return "", sdk.Errorf(sdk.Invalid, "The file's checksum can't be understood.").Because(err)
-	}
-	return strings.ToLower(value), nil
 }
 
 // verify compares a received file with the checksum its sender named, if any.

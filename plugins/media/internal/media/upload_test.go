@@ -1,6 +1,8 @@
 package media
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -186,6 +188,51 @@ func TestChecksumAgrees(t *testing.T) {
 	w := s.do(t, "POST", "/media/upload", strings.NewReader(body), "Content-Type", contentType, HeaderSHA256, hashOf("x"))
 	decode[uploadBody](t, w, http.StatusCreated)
 	s.wantFiles(t, 2)
+}
+
+func TestDigestFields(t *testing.T) {
+	s := start(t)
+	good := digestOf("content")
+	for _, header := range [][]string{
+		{"Content-Digest", good},
+		{"Repr-Digest", "sha-512=:AAAA:, " + good + ";a=b"},
+		{"Content-Digest", digestOf("other") + ", " + good},
+		{"Content-Digest", "md5=:AAAA:"},
+		{"Content-Digest", "", "Repr-Digest", good},
+	} {
+		s.put(t, "a", "content", header...)
+	}
+	post := func(header ...string) *http.Response {
+		return s.do(t, "POST", "/media/upload?filename=a", strings.NewReader("content"), header...)
+	}
+	for _, name := range []string{"Content-Digest", "Repr-Digest"} {
+		wantError(t, post(name, digestOf("other")), http.StatusConflict, sdk.Conflict, "The file changed on the way.")
+		for _, value := range []string{"sha-256=abc", "sha-256", "sha-256=:AAAA:", "sha-256=:%%%:", "sha-256=" + good[9:len(good)-1]} {
+			wantError(t, post(name, value), http.StatusBadRequest, sdk.Invalid, "The file's checksum can't be understood.")
+		}
+	}
+	// That of a form is not that of the file in it.
+	body, contentType := formOf(t, filePart("a", "x"))
+	w := s.do(t, "POST", "/media/upload", strings.NewReader(body), "Content-Type", contentType, "Content-Digest", digestOf(body))
+	decode[uploadBody](t, w, http.StatusCreated)
+	s.wantFiles(t, 6)
+}
+
+func digestOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+}
+
+func FuzzDigestField(f *testing.F) {
+	for _, seed := range []string{digestOf("x"), "sha-256=:", "sha-256=::", ",,", "sha-256=:AAAA:;x", "a=b,sha-256"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		sum, err := digestField([]string{value})
+		if err != nil && sdk.KindOf(err) != sdk.Invalid || err == nil && sum != "" && len(sum) != 64 {
+			t.Errorf("digestField(%q) = %q, %v", value, sum, err)
+		}
+	})
 }
 
 func TestChunkedUpload(t *testing.T) {

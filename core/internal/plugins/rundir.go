@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,8 +116,10 @@ func (d *runDir) close() error {
 // sweep removes the folders whose gateway is gone. It touches only folders of
 // this user.
 func sweep(base string, log hclog.Logger) {
-	paths, _ := filepath.Glob(filepath.Join(globQuote(base), "salita-???-*"))
-	for _, path := range paths {
+	quoted := globQuote(base)
+	running, _ := filepath.Glob(filepath.Join(quoted, runPrefix+"*"))
+	unfinished, _ := filepath.Glob(filepath.Join(quoted, newPrefix+"*"))
+	for _, path := range slices.Concat(running, unfinished) {
 		err := sweepOne(path)
 		if err != nil && !errors.Is(err, errInUse) && !errors.Is(err, fs.ErrNotExist) {
 			log.Debug("stale folder not swept", "folder", path, "error", err)

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+
+	"github.com/salita-mesh/salita/core/internal/identity"
 )
 
 // port is the port that the gateway listens on.
@@ -39,6 +41,11 @@ func (a *App) hosts() []string {
 		hosts = []string{"127.0.0.1"}
 	}
 	return hosts
+}
+
+// names are the host names that browsers may call this gateway by.
+func (a *App) names() []string {
+	return append(a.hosts(), append(identity.LocalHosts(), a.identity.HostName())...)
 }
 
 // localAddresses lists this machine's addresses that others may reach, IPv4

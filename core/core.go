@@ -147,6 +147,7 @@ func (a *App) serve(ctx context.Context) (err error) {
 		Plugins: a.plugins, Peers: a.peers,
 		Auth:    auth.New(a.tokens, a.devices),
 		Router:  router.New(a.plugins),
+		Names:   a.names,
 		Version: Version, Log: a.log.Named("http"),
 	})
 	return nil

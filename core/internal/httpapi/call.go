@@ -26,11 +26,15 @@ type call struct {
 	who    auth.Identity
 }
 
-// identify finds out who is asking.
+// identify refuses what nobody may send and finds out who is asking.
 func (s *Server) identify(c *fiber.Ctx) (*call, error) {
+	harden(c)
 	conn := connection(c)
 	if conn == nil {
 		return nil, errors.New("connection does not come from the listener")
+	}
+	if err := s.guard(c, conn); err != nil {
+		return nil, err
 	}
 	key, _ := conn.PeerKey()
 	who, err := s.Auth.Identify(auth.Evidence{
@@ -88,7 +92,6 @@ func (c *call) readAll(limit int64) ([]byte, error) {
 // answer sends v as JSON.
 func (c *call) answer(status int, v any) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	return c.Status(status).JSON(v)
 }
 

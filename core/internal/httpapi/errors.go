@@ -25,7 +25,6 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 
 	c.Set(peer.HeaderError, string(e.Kind))
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	switch e.HTTPStatus() {
 	case http.StatusUnauthorized:
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")

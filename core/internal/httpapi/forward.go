@@ -150,8 +150,12 @@ func (c *call) relay(req *http.Request, resp *http.Response) error {
 		if private(name) {
 			continue
 		}
-		for _, v := range values {
-			out.Header.Add(name, v)
+		for i, v := range values {
+			if i == 0 {
+				out.Header.Set(name, v) // in place of our own default
+			} else {
+				out.Header.Add(name, v)
+			}
 		}
 	}
 	if resp.StatusCode >= http.StatusBadRequest {

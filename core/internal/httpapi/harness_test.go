@@ -102,7 +102,7 @@ func newWorld(t *testing.T) *world {
 
 	w.server = New(Services{
 		Identity: self, Auth: auth.New(verifier, list), Tokens: verifier, Devices: list, Pairing: pairings,
-		Plugins: host, Router: router.New(host), Peers: peers, Version: "test", Log: log,
+		Plugins: host, Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Version: "test", Log: log,
 	})
 	w.serve(self)
 	return w
@@ -200,9 +200,14 @@ func (w *world) do(c caller, method, path string, body []byte) answer {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	return w.send(c, req)
+}
+
+func (w *world) send(c caller, req *http.Request) answer {
+	w.t.Helper()
 	resp, err := c.client.Do(req)
 	if err != nil {
-		w.t.Fatalf("%s as %s: %s %s: %v", method, c.name, method, path, err)
+		w.t.Fatalf("%s %s as %s: %v", req.Method, req.URL, c.name, err)
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)

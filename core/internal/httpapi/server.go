@@ -44,6 +44,7 @@ type Services struct {
 	Plugins  Plugins
 	Router   *router.Router
 	Peers    *peer.Client
+	Names    func() []string // the host names that browsers may call this gateway by
 	Version  string
 	Log      hclog.Logger
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -71,6 +72,9 @@ CREATE TABLE libraries (
 // A commit is on the disk when it returns: the journal is a write-ahead log,
 // synced each time.
 func Open(ctx context.Context, path string) (*Index, error) {
+	if err := reserve(path); err != nil {
+		return nil, fmt.Errorf("create index: %w", err)
+	}
 	writer, err := connect(path, 1, "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
 	if err != nil {
 		return nil, err
@@ -85,6 +89,19 @@ func Open(ctx context.Context, path string) (*Index, error) {
 		return nil, err
 	}
 	return &Index{writer: writer, reader: reader}, nil
+}
+
+// reserve makes a new index readable for its owner alone. It must not open one
+// that exists: closing that would release SQLite's locks on it in this process.
+func reserve(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // connect keeps the page caches small: rows are few and short, and the process

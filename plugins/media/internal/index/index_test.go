@@ -28,8 +28,8 @@ func openAt(t *testing.T, path string) *Index {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { x.Close() })
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal(err)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v, want mode 0600", info, err)
 	}
 	return x
 }

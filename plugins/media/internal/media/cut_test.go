@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -167,4 +168,21 @@ func TestReaderVanishes(t *testing.T) {
 	}
 	c.Close()
 	s.settled(t)
+}
+
+// TestRequestGivenUp: nobody waits for the answer, and it must not be a success.
+func TestRequestGivenUp(t *testing.T) {
+	s := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler || w.Body.Len() != 0 {
+			t.Errorf("ended with %v and answered %q", v, w.Body)
+		}
+		if log := s.log.String(); !strings.Contains(log, "request given up") || strings.Contains(log, "level=ERROR") {
+			t.Errorf("log: %s", log)
+		}
+	}()
+	s.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/media", nil))
 }

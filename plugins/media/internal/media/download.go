@@ -48,9 +48,6 @@ type contentWriter struct {
 
 var _ io.ReaderFrom = (*contentWriter)(nil)
 
-// Unwrap is for http.ResponseController.
-func (w *contentWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // WriteHeader holds the status of an error back.
 func (w *contentWriter) WriteHeader(status int) {
 	if status >= http.StatusBadRequest {

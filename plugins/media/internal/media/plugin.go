@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -74,16 +73,17 @@ func New(ctx context.Context, env sdk.Env, config Config) (*Handler, error) {
 	return h, nil
 }
 
-// handle adds a route whose errors become error answers.
+// handle adds a route whose errors become error answers. An unforeseen error of
+// a request that its sender gave up is most likely nothing but that.
 func (h *Handler) handle(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
 	h.routes.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		err := serve(w, r)
 		if err == nil {
 			return
 		}
-		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-			h.log.Info("request given up by its sender", "method", r.Method, "path", r.URL.Path)
-			return
+		if r.Context().Err() != nil && sdk.KindOf(err) == sdk.Internal {
+			h.log.Info("request given up", "method", r.Method, "path", r.URL.Path, "error", err)
+			panic(http.ErrAbortHandler) // net/http would else answer 200
 		}
 		sdk.WriteError(w, r, h.log, err)
 	})

@@ -19,6 +19,8 @@ type Config struct {
 	Storage   Storage
 	Log       Log
 
+	Certificate Certificate
+
 	PluginDirs []string // in addition to the default folders
 	Plugins    []Plugin // in the file's order, each name once
 }
@@ -62,6 +64,13 @@ type Storage struct {
 type Log struct {
 	Level  string // trace, debug, info, warn, error or off
 	Format string // text or json
+}
+
+// Certificate is the owner's own certificate for browsers. Both are set, or
+// neither: then the gateway makes its own.
+type Certificate struct {
+	File string // the certificate and those of its issuers, PEM
+	Key  string // its private key, PEM; may be the same file
 }
 
 // Plugin is one plugin block.

@@ -41,6 +41,10 @@ log {
   level  = "info"
   format = "text"                   # or "json"
 }
+certificate {                       # default: the gateway's own
+  file = "tls/fullchain.pem"        # relative to this file
+  key  = "~/tls/key.pem"
+}
 
 plugin_dirs = ["~/my-plugins"]      # in addition to the two default folders
 
@@ -118,6 +122,10 @@ func TestTheSampleIsAllDefaults(t *testing.T) {
 	want := w.defaults()
 	want.File = file
 	want.Device.Name = "Study Desktop"
+	want.Certificate = Certificate{
+		File: filepath.Join(w.work, "tls", "fullchain.pem"),
+		Key:  filepath.Join(w.home, "tls", "key.pem"),
+	}
 	want.PluginDirs = []string{filepath.Join(w.home, "my-plugins")}
 	source := "                          # decoded by the plugin's own schema; errors point into this file\n" +
 		"    library = \"~/Pictures/Salita\"\n  "
@@ -127,7 +135,7 @@ func TestTheSampleIsAllDefaults(t *testing.T) {
 		Env:    []string{"LANG"},
 		Block: Block{
 			Filename: file, Source: []byte(source),
-			Line: 35, Column: 11, Byte: strings.Index(sample, source),
+			Line: 39, Column: 11, Byte: strings.Index(sample, source),
 		},
 	}, {Name: "posts", Enabled: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -160,6 +168,10 @@ log {
   level  = "debug"
   format = "json"
 }
+certificate {
+  file = "/etc/salita.pem"
+  key  = "/etc/salita.pem"
+}
 plugin_dirs = ["plugins", "/opt/salita", "~"]
 plugin "a-1" {
   enabled = false
@@ -173,14 +185,15 @@ plugin "a-1" {
 	data := filepath.Join(w.home, ".salita")
 	want := Config{
 		File: file, DataDir: data,
-		Device:     Device{Name: "Attic NAS"},
-		Server:     Server{Address: "[::1]:0"},
-		Discovery:  Discovery{Interval: 90 * time.Second, Timeout: 250 * time.Millisecond},
-		Tokens:     Tokens{Lifetime: time.Hour, RenewWithin: 59 * time.Minute},
-		Pairing:    Pairing{Window: time.Hour, Attempts: 20, Grant: mesh.Grant{}},
-		Storage:    Storage{Path: filepath.Join(data, "db", "mesh.db")},
-		Log:        Log{Level: "debug", Format: "json"},
-		PluginDirs: []string{filepath.Join(w.work, "plugins"), "/opt/salita", w.home},
+		Device:      Device{Name: "Attic NAS"},
+		Server:      Server{Address: "[::1]:0"},
+		Discovery:   Discovery{Interval: 90 * time.Second, Timeout: 250 * time.Millisecond},
+		Tokens:      Tokens{Lifetime: time.Hour, RenewWithin: 59 * time.Minute},
+		Pairing:     Pairing{Window: time.Hour, Attempts: 20, Grant: mesh.Grant{}},
+		Storage:     Storage{Path: filepath.Join(data, "db", "mesh.db")},
+		Log:         Log{Level: "debug", Format: "json"},
+		Certificate: Certificate{File: "/etc/salita.pem", Key: "/etc/salita.pem"},
+		PluginDirs:  []string{filepath.Join(w.work, "plugins"), "/opt/salita", w.home},
 	}
 	// An empty block is not an absent one.
 	if len(got.Plugins) != 1 || got.Plugins[0].Block.Source == nil || len(got.Plugins[0].Block.Source) != 0 {
@@ -189,6 +202,33 @@ plugin "a-1" {
 	got.Plugins = nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestCertificatePaths shows where the paths of a certificate block start from.
+func TestCertificatePaths(t *testing.T) {
+	w := newWorld(t)
+	elsewhere := filepath.Join(w.home, "etc")
+	for name, tt := range map[string]struct{ path, want string }{
+		"relative to the file":   {"tls/c.pem", filepath.Join(elsewhere, "tls", "c.pem")},
+		"not to the work folder": {"./c.pem", filepath.Join(elsewhere, "c.pem")},
+		"upwards":                {"../c.pem", filepath.Join(w.home, "c.pem")},
+		"absolute":               {"/tls/c.pem", "/tls/c.pem"},
+		"home":                   {"~/c.pem", filepath.Join(w.home, "c.pem")},
+		"not a home":             {"~c.pem", filepath.Join(elsewhere, "~c.pem")},
+		"spaces":                 {"my files/c.pem", filepath.Join(elsewhere, "my files", "c.pem")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.MkdirAll(elsewhere, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(elsewhere, "my.hcl")
+			w.write(t, file, "certificate {\n  file = \""+tt.path+"\"\n  key = \"/k.pem\"\n}\n")
+			got, err := w.load(func(o *Options) { o.File = file })
+			if want := (Certificate{File: tt.want, Key: "/k.pem"}); err != nil || got.Certificate != want {
+				t.Errorf("%+v, %v, want %+v", got.Certificate, err, want)
+			}
+		})
 	}
 }
 

@@ -41,9 +41,17 @@ type fileSchema struct {
 		Level  *hcl.Attribute `hcl:"level,optional"`
 		Format *hcl.Attribute `hcl:"format,optional"`
 	} `hcl:"log,block"`
+	Certificate *certificateSchema `hcl:"certificate,block"`
 
 	PluginDirs *hcl.Attribute `hcl:"plugin_dirs,optional"`
 	Plugins    []pluginSchema `hcl:"plugin,block"`
+}
+
+// certificateSchema is the certificate block.
+type certificateSchema struct {
+	Word hcl.Range      `hcl:",type_range"`
+	File *hcl.Attribute `hcl:"file,optional"`
+	Key  *hcl.Attribute `hcl:"key,optional"`
 }
 
 // The longest durations that make sense; anything beyond is a slip of the pen.
@@ -106,6 +114,9 @@ func (r *reader) core(f *fileSchema, c *Config) {
 		r.text(b.Level, &c.Log.Level, levelRule())
 		r.text(b.Format, &c.Log.Format, formatRule())
 	}
+	if b := f.Certificate; b != nil {
+		r.certificate(b, &c.Certificate)
+	}
 	r.list(f.PluginDirs, &c.PluginDirs, pathRule())
 }
 
@@ -121,6 +132,16 @@ func (r *reader) renewal(t *Tokens, renewWithin *hcl.Attribute) {
 		r.remark(renewWithin.Expr.Range(), "Wrong value for renew_within",
 			"Expected less than lifetime, which is %s.", short(t.Lifetime))
 	}
+}
+
+// certificate reads the two paths; one alone is of no use.
+func (r *reader) certificate(b *certificateSchema, c *Certificate) {
+	if b.File == nil || b.Key == nil {
+		r.remark(b.Word, "Incomplete certificate block",
+			"Expected both file, the path of the certificate, and key, the path of its private key.")
+	}
+	r.text(b.File, &c.File, pathRule())
+	r.text(b.Key, &c.Key, pathRule())
 }
 
 func (r *reader) grant(attr *hcl.Attribute, into *mesh.Grant) {

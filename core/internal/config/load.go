@@ -183,8 +183,15 @@ func (l loader) resolve(c *Config) (err error) {
 	if c.Storage.Path, err = l.path(c.Storage.Path, c.DataDir); err != nil {
 		return err
 	}
+	beside := make([]*string, 0, len(c.PluginDirs)+2)
 	for i := range c.PluginDirs {
-		if c.PluginDirs[i], err = l.path(c.PluginDirs[i], filepath.Dir(c.File)); err != nil {
+		beside = append(beside, &c.PluginDirs[i])
+	}
+	if c.Certificate != (Certificate{}) {
+		beside = append(beside, &c.Certificate.File, &c.Certificate.Key)
+	}
+	for _, path := range beside {
+		if *path, err = l.path(*path, filepath.Dir(c.File)); err != nil {
 			return err
 		}
 	}

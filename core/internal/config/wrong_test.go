@@ -153,6 +153,69 @@ Plugin "a" has a block at line 1 already. Expected one for each plugin.`,
 
 An argument named "library" is not expected here. The plugin's own settings belong inside its config { } block.`,
 		},
+		"certificate without its key": {
+			"certificate {\n  file = \"c.pem\"\n}\n",
+			`WORK/config.hcl:1:1: Incomplete certificate block
+
+1 | certificate {
+  | ^^^^^^^^^^^
+
+Expected both file, the path of the certificate, and key, the path of its private key.`,
+		},
+		"certificate without its file": {
+			"certificate {\n  key = \"k.pem\"\n}\n",
+			`WORK/config.hcl:1:1: Incomplete certificate block
+
+1 | certificate {
+  | ^^^^^^^^^^^
+
+Expected both file, the path of the certificate, and key, the path of its private key.`,
+		},
+		"certificate empty": {
+			"certificate {}\n",
+			`WORK/config.hcl:1:1: Incomplete certificate block
+
+1 | certificate {}
+  | ^^^^^^^^^^^
+
+Expected both file, the path of the certificate, and key, the path of its private key.`,
+		},
+		"certificate's setting misspelt": {
+			"certificate {\n  file = \"c.pem\"\n  kee = \"k.pem\"\n  key = \"k.pem\"\n}\n",
+			`WORK/config.hcl:3:3: Unsupported argument
+
+3 |   kee = "k.pem"
+  |   ^^^
+
+An argument named "kee" is not expected here.`,
+		},
+		"certificate twice": {
+			"certificate {\n  file = \"c\"\n  key = \"k\"\n}\ncertificate {\n  file = \"c\"\n  key = \"k\"\n}\n",
+			`WORK/config.hcl:5:1: Duplicate certificate block
+
+5 | certificate {
+  | ^^^^^^^^^^^
+
+Only one certificate block is allowed. Another was defined at WORK/config.hcl:1,1-12.`,
+		},
+		"certificate with a label": {
+			"certificate \"browsers\" {\n  file = \"c\"\n  key = \"k\"\n}\n",
+			`WORK/config.hcl:1:13: Extraneous label for certificate
+
+1 | certificate "browsers" {
+  |             ^^^^^^^^^^
+
+No labels are expected for certificate blocks.`,
+		},
+		"certificate's values": {
+			"certificate {\n  file = \"\"\n  key = [\"k.pem\"]\n}\n",
+			wrong(2, `  file = ""`, `""`, "file", "a path") + "\n\n" + wrong(3, `  key = ["k.pem"]`, `["k.pem"]`, "key", "a path"),
+		},
+		"certificate's values bare and null": {
+			"certificate {\n  file = null\n  key = keys\n}\n",
+			wrong(2, `  file = null`, `null`, "file", "a path") + "\n\n" +
+				wrong(3, `  key = keys`, `keys`, "key", "a path") + " Text stands in quotes.",
+		},
 		"block twice": {
 			"log {}\nlog {}\n",
 			`WORK/config.hcl:2:1: Duplicate log block
@@ -328,6 +391,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("plugin \"a\" {\n config {\n a = <<E\n E\n }\n}\n"))
 	f.Add([]byte("device { name = \"${x}\\u1234\" }\r\nlog { level = %{if a} }"))
 	f.Add([]byte("plugin \"a\" \"b\" { config { } }"))
+	f.Add([]byte("certificate {\n file = \"a\"\n key = \"b\"\n}\n"))
 	f.Add([]byte("\xef\xbb\xbfdevice {}"))
 	f.Fuzz(func(t *testing.T, source []byte) {
 		if len(source) > 4096 {
@@ -349,6 +413,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		if c.Tokens.RenewWithin >= c.Tokens.Lifetime || c.Pairing.Attempts < 1 || c.Discovery.Interval <= 0 || c.Storage.Path == "" {
 			t.Errorf("accepted: %+v", c)
+		}
+		if (c.Certificate.File == "") != (c.Certificate.Key == "") {
+			t.Errorf("half a certificate accepted: %+v", c.Certificate)
 		}
 		for _, p := range c.Plugins {
 			if p.Block.Source != nil && string(source[p.Block.Byte:p.Block.Byte+len(p.Block.Source)]) != string(p.Block.Source) {

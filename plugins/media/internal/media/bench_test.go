@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,13 @@ import (
 // synced to the drive.
 
 const benchSize = 64 << 20
+
+// noise is what photos and films look like to a reader: every byte occurs.
+func noise(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return string(b)
+}
 
 func benchClient(b *testing.B) *http.Client {
 	b.Helper()
@@ -61,10 +69,10 @@ func benchUpload(b *testing.B, contentType, body string) {
 }
 
 func BenchmarkUpload(b *testing.B) {
-	b.Run("raw", func(b *testing.B) { benchUpload(b, "video/mp4", big(benchSize)) })
+	b.Run("raw", func(b *testing.B) { benchUpload(b, "video/mp4", noise(benchSize)) })
 	b.Run("form", func(b *testing.B) {
 		head := "--b\r\nContent-Disposition: form-data; filename=\"film.mov\"\r\n\r\n"
-		benchUpload(b, "multipart/form-data; boundary=b", head+big(benchSize)+"\r\n--b--\r\n")
+		benchUpload(b, "multipart/form-data; boundary=b", head+noise(benchSize)+"\r\n--b--\r\n")
 	})
-	b.Run("small", func(b *testing.B) { benchUpload(b, "image/jpeg", big(100_000)) })
+	b.Run("small", func(b *testing.B) { benchUpload(b, "image/jpeg", noise(100_000)) })
 }

@@ -10,10 +10,12 @@ import (
 type DeviceID string
 
 // NewDeviceID returns a random id for a device without a key.
-func NewDeviceID() DeviceID {
+func NewDeviceID() DeviceID { return DeviceID(newID()) }
+
+func newID() string {
 	var b [deviceIDBytes]byte
 	rand.Read(b[:])
-	return DeviceID(base32Lower.EncodeToString(b[:]))
+	return base32Lower.EncodeToString(b[:])
 }
 
 // Kind says what sort of device it is; it chooses the icon, never a right.

@@ -5,9 +5,11 @@ import "time"
 // Pairing is everything that one successful pairing leaves behind on one side.
 // It is stored whole or not at all.
 type Pairing struct {
-	Device Device
-	Issued IssuedToken // what the other side may use with us
-	Peer   *PeerToken  // what we may use with the other side; nil for browsers
+	Device   Device
+	Issued   IssuedToken // what the other side may use with us
+	Peer     *PeerToken  // what we may use with the other side; nil for browsers
+	Session  *Session    // the browser that is signed in by it; nil for gateways
+	Replaces DeviceID    // the device that this pairing repairs; "" for a new one
 }
 
 // PairingRecord is the durable note of a pairing that one side has begun to

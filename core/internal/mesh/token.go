@@ -1,59 +1,22 @@
 package mesh
 
-import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
-	"hash/crc32"
-	"time"
-)
+import "time"
 
-// A token is a prefix that secret scanners recognise, 32 random bytes in
-// unpadded base64url, and the CRC-32 (IEEE) of all that in hexadecimal. The
-// checksum tells a mistyped or foreign string from a token without a look-up;
-// it protects nothing.
+// A token is a secret that opens the gateway for a device.
 const (
-	TokenPrefix   = "salita_"
-	tokenRandom   = 32
-	tokenSecret   = (tokenRandom*8 + 5) / 6 // characters
-	tokenChecksum = 2 * crc32.Size          // characters
+	TokenPrefix = "salita_"
 	// TokenLength is the length of every token in characters.
-	TokenLength = len(TokenPrefix) + tokenSecret + tokenChecksum
+	TokenLength = len(TokenPrefix) + secretTail
 )
-
-// TokenHash is the SHA-256 of a token's text: the only form in which a token
-// that was given out is kept. A fast hash is enough, because 256 random bits
-// leave nothing to guess.
-type TokenHash [sha256.Size]byte
 
 // NewToken returns a fresh token and its hash.
-func NewToken() (string, TokenHash) {
-	var raw [tokenRandom]byte
-	rand.Read(raw[:])
-	token := TokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:])
-	token = fmt.Sprintf("%s%08x", token, crc32.ChecksumIEEE([]byte(token)))
-	return token, sha256.Sum256([]byte(token))
-}
+func NewToken() (string, TokenHash) { return newSecret(TokenPrefix) }
 
 // HashToken checks the form and checksum of a presented token and hashes it,
 // without allocating. It reports false for anything that was never a token.
-func HashToken(token []byte) (TokenHash, bool) {
-	if len(token) != TokenLength || string(token[:len(TokenPrefix)]) != TokenPrefix {
-		return TokenHash{}, false
-	}
-	body, checksum := token[:TokenLength-tokenChecksum], token[TokenLength-tokenChecksum:]
-	sum := crc32.ChecksumIEEE(body)
-	for i := range checksum {
-		nibble := sum >> (4 * (tokenChecksum - 1 - i)) & 0xf
-		if checksum[i] != "0123456789abcdef"[nibble] {
-			return TokenHash{}, false
-		}
-	}
-	return sha256.Sum256(token), true
-}
+func HashToken(token []byte) (TokenHash, bool) { return hashSecret(TokenPrefix, token) }
 
-// TokenPolicy is how long tokens live.
+// TokenPolicy is how long tokens and sessions live.
 type TokenPolicy struct {
 	Lifetime    time.Duration // from issue or renewal
 	RenewWithin time.Duration // a use with less than this left renews

@@ -108,24 +108,25 @@ const touchChunk = 100
 // stored, or of a token that is gone, is dropped. Tokens are stamped in
 // transactions of touchChunk: after an error some may have been.
 func (s *Store) TouchTokens(ctx context.Context, used map[mesh.TokenHash]time.Time) error {
-	hashes := slices.Collect(maps.Keys(used))
-	for chunk := range slices.Chunk(hashes, touchChunk) {
-		err := s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-			return touch(ctx, tx, chunk, used)
-		})
-		if err != nil {
-			return wrap("stamp tokens", err)
-		}
-	}
-	return nil
+	return wrap("stamp tokens", touch[issuedRow](ctx, s.write, "token_hash", used))
 }
 
-func touch(ctx context.Context, tx *gorm.DB, hashes []mesh.TokenHash, used map[mesh.TokenHash]time.Time) error {
-	for _, hash := range hashes {
-		at := stored(used[hash])
-		_, err := gorm.G[issuedRow](tx).
-			Where("token_hash = ? AND (last_used_at IS NULL OR last_used_at < ?)", digest(hash), at).
-			Update(ctx, "last_used_at", at)
+// touch stamps the rows whose column holds the hashes.
+func touch[Row any](ctx context.Context, db *gorm.DB, column string, used map[mesh.TokenHash]time.Time) error {
+	hashes := slices.Collect(maps.Keys(used))
+	for chunk := range slices.Chunk(hashes, touchChunk) {
+		err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			for _, hash := range chunk {
+				at := stored(used[hash])
+				_, err := gorm.G[Row](tx).
+					Where(column+" = ? AND (last_used_at IS NULL OR last_used_at < ?)", digest(hash), at).
+					Update(ctx, "last_used_at", at)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}

@@ -53,6 +53,8 @@ func checkPairing(p mesh.Pairing) error {
 		return errors.New("issued token has no hash")
 	case p.Peer != nil && p.Peer.Token == "":
 		return errors.New("peer token is empty")
+	case p.Session != nil && (p.Session.ID == "" || p.Session.Hash == mesh.TokenHash{}):
+		return errors.New("session has no id or no hash")
 	}
 	return nil
 }
@@ -99,7 +101,8 @@ func findPaired(ctx context.Context, tx *gorm.DB, paired deviceRow) (deviceRow, 
 	return known, nil
 }
 
-// replaceTokens makes the pairing's tokens the only ones of the device.
+// replaceTokens makes the pairing's tokens and session the only ones of the
+// device.
 func (s *Store) replaceTokens(ctx context.Context, tx *gorm.DB, id mesh.DeviceID, p mesh.Pairing) error {
 	if err := deleteTokens(ctx, tx, string(id)); err != nil {
 		return err
@@ -107,6 +110,9 @@ func (s *Store) replaceTokens(ctx context.Context, tx *gorm.DB, id mesh.DeviceID
 	issued := rowOfIssued(p.Issued)
 	issued.NodeID = string(id)
 	if err := gorm.G[issuedRow](tx).Create(ctx, &issued); err != nil {
+		return err
+	}
+	if err := createDeviceSession(ctx, tx, id, p.Session); err != nil {
 		return err
 	}
 	if p.Peer == nil {

@@ -108,8 +108,12 @@ func orNoPeerToken(err error) error {
 	return err
 }
 
-// deleteTokens removes the tokens of the device, given and received.
+// deleteTokens removes the tokens of the device, given and received, and its
+// sessions.
 func deleteTokens(ctx context.Context, tx *gorm.DB, node string) error {
+	if err := deleteSessions(ctx, tx, node); err != nil {
+		return err
+	}
 	if _, err := gorm.G[issuedRow](tx).Where("node_id = ?", node).Delete(ctx); err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	}
 	report("request failed", "reference", reference, "method", c.Method(), "path", c.Path(), "status", e.HTTPStatus(), "error", e.Error())
 
+	harden(c) // an error may come from before the handler
+	refuseBody(c)
 	c.Set(peer.HeaderError, string(e.Kind))
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	switch e.HTTPStatus() {
@@ -34,6 +36,20 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	return c.Status(e.HTTPStatus()).JSON(sdk.ErrorBody{
 		Error: e.Friendly(), Code: e.Kind, Hint: e.Hint, Reference: reference,
 	})
+}
+
+// refuseBody ends the connection after the answer when a large body may still be
+// on its way: reading it to its end would be a stranger's gift of our time, and
+// leaving it unread would make it the next request.
+func refuseBody(c *fiber.Ctx) {
+	length := c.Request().Header.ContentLength()
+	if c.Context().RequestBodyStream() == nil || 0 <= length && length <= maxJSON {
+		return
+	}
+	if conn := connection(c); conn != nil {
+		conn.Cut()
+	}
+	c.Response().SetConnectionClose()
 }
 
 // asError also understands what Fiber and fasthttp report.

@@ -68,17 +68,17 @@ const copiesKept = 3
 
 // copyBefore keeps a copy of the file as it is before the steps from one
 // version to another.
-func (s *Store) copyBefore(ctx context.Context, db *sql.DB, from, to int64) error {
+func (s *Store) copyBefore(ctx context.Context, db *sql.DB, from string, to int64) (path string, err error) {
 	if err := os.MkdirAll(s.BackupDir, 0o700); err != nil {
-		return unwritable(err)
+		return "", unwritable(err)
 	}
-	kind := fmt.Sprintf("salita-v%d-before-v%d-", from, to)
-	path := filepath.Join(s.BackupDir, kind+s.now().Format("20060102T150405.000000Z")+".db")
+	kind := fmt.Sprintf("salita-%s-before-v%d-", from, to)
+	path = filepath.Join(s.BackupDir, kind+s.now().Format("20060102T150405.000000Z")+".db")
 	if err := copyDatabase(ctx, db, path); err != nil {
-		return err
+		return "", err
 	}
 	s.Log.Info("database copied before migrating", "copy", path)
-	return prune(filepath.Join(s.BackupDir, kind+"*.db"))
+	return path, prune(filepath.Join(s.BackupDir, kind+"*.db"))
 }
 
 // prune removes all but the newest copies; their names sort by time.

@@ -19,8 +19,11 @@ const versionTable = "goose_db_version"
 
 // contents is what a look into the file found.
 type contents struct {
-	fresh   bool  // nothing in it yet
-	version int64 // the schema's number
+	fresh   bool   // nothing in it yet
+	legacy  string // the schema of the earlier Salita; "" when it is ours
+	version int64  // our schema's number
+	unswept bool   // an import is done but for the sweeping
+	copied  bool   // a copy of how it was before has just been made
 }
 
 // prepare makes the file if there is none and otherwise looks into it without
@@ -96,14 +99,27 @@ func inspect(ctx context.Context, path string) (contents, error) {
 	case objects == 0:
 		return contents{fresh: true}, nil
 	case managed == 0:
-		return contents{}, foreignFile("no table " + versionTable + " in " + path)
+		return inspectLegacy(ctx, db, path)
 	}
 	var found contents
 	if err := db.QueryRowContext(ctx,
-		`SELECT coalesce(max(version_id), 0) FROM `+versionTable+` WHERE is_applied`).Scan(&found.version); err != nil {
+		`SELECT coalesce(max(version_id), 0), (SELECT user_version = ? FROM pragma_user_version) FROM `+versionTable+` WHERE is_applied`,
+		unswept).Scan(&found.version, &found.unswept); err != nil {
 		return contents{}, fmt.Errorf("read schema version: %w", err)
 	}
 	return found, checkIntegrity(ctx, db)
+}
+
+// inspectLegacy tells a database of the earlier Salita from other programs'.
+func inspectLegacy(ctx context.Context, db *sql.DB, path string) (contents, error) {
+	level, err := legacyLevel(ctx, db)
+	if err != nil {
+		return contents{}, err
+	}
+	if level == "" {
+		return contents{}, foreignFile("no table " + versionTable + " in " + path)
+	}
+	return contents{legacy: level}, checkIntegrity(ctx, db)
 }
 
 // inspectionSetup opens the file in the way that leaves the fewest traces.

@@ -34,10 +34,9 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS, before contents) (err 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	runner, err := goose.NewProvider(goose.DialectSQLite3, db, steps,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	runner, err := newRunner(db, steps)
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
+		return err
 	}
 	newest := latest(runner)
 	switch {
@@ -46,13 +45,18 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS, before contents) (err 
 	case before.version == newest:
 		return nil
 	}
-	if !before.fresh {
-		if err := s.copyBefore(ctx, db, before.version, newest); err != nil {
+	if !before.fresh && !before.copied {
+		if _, err := s.copyBefore(ctx, db, fmt.Sprintf("v%d", before.version), newest); err != nil {
 			return fmt.Errorf("copy before migrating: %w", err)
 		}
 	}
-	if err := run(ctx, runner, db); err != nil {
+	if _, err := runner.Up(ctx); err != nil {
 		return fmt.Errorf("migrate from %d to %d: %w", before.version, newest, err)
+	}
+	if !before.fresh {
+		if err := checkReferences(ctx, db, steps); err != nil {
+			return err
+		}
 	}
 	s.Log.Info("database migrated", "from", before.version, "to", newest)
 	return nil
@@ -63,19 +67,78 @@ func latest(runner *goose.Provider) int64 {
 	return sources[len(sources)-1].Version
 }
 
-// run does the steps that are missing and checks what they left, because they
-// run without foreign keys.
-func run(ctx context.Context, runner *goose.Provider, db *sql.DB) error {
+func newRunner(db *sql.DB, steps fs.FS) (*goose.Provider, error) {
+	runner, err := goose.NewProvider(goose.DialectSQLite3, db, steps,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return runner, nil
+}
+
+// schemaNames are the names of all that the steps add up to, in lower case.
+func schemaNames(ctx context.Context, steps fs.FS) (_ map[string]bool, err error) {
+	db, err := sql.Open(driverName, "file::memory:?"+commonSetup)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1) // a second one would be another database
+	runner, err := newRunner(db, steps)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := runner.Up(ctx); err != nil {
+		return nil, fmt.Errorf("build schema in memory: %w", err)
+	}
+	all, err := column(ctx, db, `SELECT lower(name) FROM sqlite_schema WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
+	names := map[string]bool{noteTable: true}
+	for _, name := range all {
+		names[name] = true
+	}
+	return names, err
+}
+
+// checkReferences looks at what the steps left, because they run without foreign
+// keys. Tables that are not ours may be as they are.
+func checkReferences(ctx context.Context, db *sql.DB, steps fs.FS) error {
+	ours, err := schemaNames(ctx, steps)
+	if err != nil {
 		return err
 	}
-	rows, err := db.QueryContext(ctx, `PRAGMA foreign_key_check`)
+	tables, err := column(ctx, db, `SELECT name FROM sqlite_schema WHERE type = 'table'`)
 	if err != nil {
-		return fmt.Errorf("check foreign keys: %w", err)
+		return fmt.Errorf("read schema: %w", err)
+	}
+	for _, table := range tables {
+		if !ours[table] {
+			continue
+		}
+		orphans, err := column(ctx, db, `SELECT parent FROM pragma_foreign_key_check(?)`, table)
+		if err != nil {
+			return fmt.Errorf("check foreign keys: %w", err)
+		}
+		if len(orphans) > 0 {
+			return damaged(fmt.Errorf("%d rows of %s refer to others that do not exist", len(orphans), table))
+		}
+	}
+	return nil
+}
+
+// column returns the one column that the query asks for.
+func column(ctx context.Context, db *sql.DB, query string, args ...any) ([]string, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
-	if rows.Next() {
-		return damaged(errors.New("rows refer to others that do not exist"))
+	var all []string
+	for rows.Next() {
+		var one string
+		if err := rows.Scan(&one); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
 	}
-	return rows.Err()
+	return all, rows.Err()
 }

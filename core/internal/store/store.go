@@ -39,7 +39,8 @@ type Store struct {
 }
 
 // Open opens the database, makes it when there is none, and brings it to the
-// newest schema; a copy is kept before an existing one is changed. A file that
+// newest schema; a copy is kept before an existing one is changed. One of the
+// earlier Salita (schemas 005 to 008) becomes one of ours. A file that
 // it cannot use safely (damaged, from a newer Salita, not ours, in use, not
 // writable) is an *sdk.Error, and the file stays as it was. Close ends the
 // Store.
@@ -64,6 +65,14 @@ func open(ctx context.Context, o Options, steps fs.FS) (_ *Store, err error) {
 	before, err := prepare(ctx, o.Path)
 	if err != nil {
 		return nil, err
+	}
+	if before.legacy != "" {
+		if before, err = s.importLegacy(ctx, steps, before.legacy); err != nil {
+			return nil, err
+		}
+	}
+	if before.unswept {
+		s.sweep(ctx)
 	}
 	if err := s.migrate(ctx, steps, before); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/salita-mesh/salita/core/internal/bearer"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/store"
 )
@@ -187,7 +188,7 @@ func TestWithTheRealStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.now = c.Now
+		s.table.Now = c.Now
 		return st, s
 	}
 	st, s := open()
@@ -207,7 +208,7 @@ func TestWithTheRealStore(t *testing.T) {
 	if err := s.Run(stopped); err != nil {
 		t.Fatal(err)
 	}
-	used := instant(c.Now())
+	used := bearer.Instant(c.Now())
 	st.Close()
 
 	st, s = open()

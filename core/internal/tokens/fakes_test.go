@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/salita-mesh/salita/core/internal/bearer"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -21,6 +22,14 @@ const (
 	day      = time.Hour
 	lifetime = 30 * day
 	within   = 7 * day
+)
+
+// The table's own pace.
+const (
+	flushEvery   = bearer.FlushEvery
+	tellFor      = bearer.TellFor
+	retryRenewal = bearer.RetryRenewal
+	renewalQueue = bearer.RenewalQueue
 )
 
 var policy = mesh.TokenPolicy{Lifetime: lifetime, RenewWithin: within}

@@ -100,7 +100,7 @@ func TestUnusedTokenExpires(t *testing.T) {
 // outlasts the token.
 func TestShortLivedTokensRenewAgain(t *testing.T) {
 	inBubble(t, func(r running) {
-		r.policy = mesh.TokenPolicy{Lifetime: 10 * time.Second, RenewWithin: 8 * time.Second}
+		r.table.Policy = mesh.TokenPolicy{Lifetime: 10 * time.Second, RenewWithin: 8 * time.Second}
 		secret, _ := give(r.Service, r.memory, "laptop", laptopKey)
 		for range 100 {
 			time.Sleep(3 * time.Second)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/salita-mesh/salita/core/internal/bearer"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 )
 
@@ -118,7 +119,7 @@ func TestList(t *testing.T) {
 	if err := verify(s, secret, laptopKey); err != nil {
 		t.Fatal(err)
 	}
-	laptop.LastUsedAt = instant(c.Now())
+	laptop.LastUsedAt = bearer.Instant(c.Now())
 	diff(t, []mesh.IssuedToken{nas, laptop}, s.List())
 	c.advance(lifetime - 2*time.Hour)
 	diff(t, []mesh.IssuedToken{laptop}, s.List()) // the other has just expired

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/salita-mesh/salita/core/internal/bearer"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 )
 
@@ -13,9 +14,9 @@ import (
 var (
 	ErrMalformed = errors.New("not a token")
 	ErrUnknown   = errors.New("unknown token")
-	ErrRevoked   = errors.New("token was revoked")
-	ErrExpired   = errors.New("token has expired")
 	ErrWrongKey  = errors.New("token belongs to another key")
+	ErrRevoked   = bearer.ErrRevoked
+	ErrExpired   = bearer.ErrExpired
 )
 
 // Verified is what a valid token says about its holder.
@@ -38,70 +39,22 @@ func (s *Service) Verify(token []byte, key mesh.KeyHash) (Verified, error) {
 	if !ok {
 		return Verified{}, ErrMalformed
 	}
-	// Looking up a hash cannot be timed: nobody can steer which bytes of it
-	// agree with those of a valid one.
-	e := (*s.table.Load())[hash]
+	e := s.table.Find(hash)
 	if e == nil {
 		return Verified{}, ErrUnknown
 	}
-	now := s.now()
-	if err := e.refusal(key, now); err != nil {
-		return Verified{}, fmt.Errorf("%w: device %s", err, e.token.DeviceID)
+	issued := e.Data()
+	if !issued.Key.IsZero() && issued.Key != key {
+		return Verified{}, fmt.Errorf("%w: device %s", ErrWrongKey, issued.DeviceID)
 	}
-	e.stamp(now)
-	expires, renewed := s.renew(e, now)
+	expires, renewed, err := s.table.Use(e)
+	if err != nil {
+		return Verified{}, fmt.Errorf("token %w: device %s", err, issued.DeviceID)
+	}
 	return Verified{
-		DeviceID:    e.token.DeviceID,
-		Permissions: e.token.Permissions,
+		DeviceID:    issued.DeviceID,
+		Permissions: issued.Permissions,
 		ExpiresAt:   expires,
 		Renewed:     renewed,
 	}, nil
-}
-
-// refusal is why the token opens nothing for who proved the key; nil when it
-// does.
-func (e *entry) refusal(key mesh.KeyHash, now time.Time) error {
-	switch {
-	case !e.token.Key.IsZero() && e.token.Key != key:
-		return ErrWrongKey
-	case e.denied.Load():
-		return ErrRevoked
-	case !now.Before(e.expiry()):
-		return ErrExpired
-	}
-	return nil
-}
-
-// renew starts a renewal if this use earns one. It returns the expiry to tell
-// the holder, and whether it is news.
-func (s *Service) renew(e *entry, now time.Time) (expires time.Time, news bool) {
-	// Before the expiry, because a finished renewal sets them in the other
-	// order: whoever sees it finished sees its expiry too.
-	last := e.renewal.Load()
-	expires = e.expiry()
-	if last != nil && last.pending {
-		return last.expires, true
-	}
-	recent := last != nil && now.Before(last.until)
-	failed := last != nil && last.expires.IsZero()
-	if to, due := s.policy.Renewal(expires, now); due && !(recent && failed) {
-		to = instant(to)
-		return s.queue(e, last, expires, to)
-	}
-	return expires, recent && !failed
-}
-
-// queue hands a renewal to Run, unless another use was faster or too many wait.
-func (s *Service) queue(e *entry, last *renewal, from, to time.Time) (expires time.Time, news bool) {
-	next := &renewal{pending: true, expires: to}
-	if !e.renewal.CompareAndSwap(last, next) {
-		return from, false
-	}
-	select {
-	case s.renewals <- e:
-		return to, true
-	default:
-		e.renewal.Store(last)
-		return from, false
-	}
 }

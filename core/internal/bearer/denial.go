@@ -1,0 +1,63 @@
+package bearer
+
+import (
+	"context"
+	"maps"
+
+	"github.com/salita-mesh/salita/sdk"
+)
+
+// denial is one that is not durable yet.
+type denial struct {
+	save func(context.Context) error
+}
+
+// Persist makes a denial that has happened here durable. When that fails Run
+// keeps trying, unless there is nothing to deny: then the error is sdk.NotFound.
+// A later denial of the same name takes the place of an earlier one. A caller
+// that goes away does not stop what has begun.
+func (t *Table[T]) Persist(ctx context.Context, name string, save func(context.Context) error) error {
+	ctx, cancel := visiting(ctx)
+	defer cancel()
+	err := save(ctx)
+	if err != nil && sdk.KindOf(err) != sdk.NotFound {
+		t.PersistLater(name, save)
+	}
+	return err
+}
+
+// PersistLater leaves it to Run to make a denial durable.
+func (t *Table[T]) PersistLater(name string, save func(context.Context) error) {
+	t.mu.Lock()
+	t.unsaved[name] = &denial{save}
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// saveDenials tries those that could not be stored so far.
+func (t *Table[T]) saveDenials(ctx context.Context) {
+	t.mu.Lock()
+	unsaved := maps.Clone(t.unsaved)
+	t.mu.Unlock()
+	for name, d := range unsaved {
+		t.saveDenial(ctx, name, d)
+	}
+}
+
+func (t *Table[T]) saveDenial(ctx context.Context, name string, d *denial) {
+	ctx, cancel := visiting(ctx)
+	defer cancel()
+	if err := d.save(ctx); err != nil && sdk.KindOf(err) != sdk.NotFound {
+		t.Log.Error("ended access is not stored yet", "name", name, "error", err)
+		return
+	}
+	t.mu.Lock()
+	if t.unsaved[name] == d {
+		delete(t.unsaved, name)
+	}
+	t.mu.Unlock()
+	t.Log.Info("ended access is stored", "name", name)
+}

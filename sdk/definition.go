@@ -39,7 +39,7 @@ func callNew[Config any](ctx context.Context, p Plugin[Config], env Env, config 
 	}
 	h, err = p.New(ctx, env, config)
 	if err == nil && h == nil {
-		return nil, errors.New("New returned neither a handler nor an error")
+		return nil, errors.New("the plugin's New returned neither a handler nor an error")
 	}
 	return h, err
 }

@@ -260,7 +260,9 @@ func TestWholeLife(t *testing.T) {
 
 func getOver(t *testing.T, e control.Endpoint, path string) string {
 	t.Helper()
-	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial(e.Network, e.Address) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, e.Network, e.Address)
+	}}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Get("http://plugin" + path)
 	must(t, err)

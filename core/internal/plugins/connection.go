@@ -29,10 +29,6 @@ type connection struct {
 	unwatch   func() bool // ends the killing of the process at the deadline
 }
 
-// connectTimeout bounds how long a socket that accepts and then says nothing is
-// waited for; gRPC's own default is 20 s.
-const connectTimeout = 2 * time.Second
-
 // connect starts the program and connects the control plane. Until settled is
 // called, the end of ctx kills the process, which also ends every wait in
 // go-plugin: it knows no contexts.
@@ -51,7 +47,8 @@ func (l *launcher) connect(ctx context.Context, c *connection, path string) erro
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: sockets},
 		Logger:           hclog.NewNullLogger(),
 		GRPCDialOptions: []grpc.DialOption{
-			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectTimeout}),
+			// gRPC's own patience with a silent socket is 20 s.
+			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: l.timing.Connect}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(control.MaxMessageBytes)),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
@@ -95,6 +92,7 @@ func (c *connection) explain(ctx context.Context, err error) error {
 	select {
 	case <-c.runner.process.exited:
 		if !c.runner.process.killedByUs() {
+			<-c.runner.process.drained // within pipeLinger
 			return c.runner.exitError()
 		}
 	case <-timer.C:

@@ -24,14 +24,26 @@ func TestRenderDiagnostic(t *testing.T) {
 		d    control.Diagnostic
 		want string
 	}{
-		{"with place", control.Diagnostic{Summary: "Unsupported", Detail: "No such thing.", Subject: at(10, 2, 8)},
-			"/etc/config.hcl:10,2: Unsupported: No such thing.\n  10 |  libary = \"ü\"\n     |  ^^^^^^"},
-		{"first line", control.Diagnostic{Summary: "S", Subject: at(9, 13, 15)},
-			"/etc/config.hcl:9,13: S\n  9 |            # begins\n    |             ^^"},
-		{"wider than the line", control.Diagnostic{Summary: "S", Subject: at(11, 13, 900)},
-			"/etc/config.hcl:11,13: S\n  11 |     limit = \"x\"\n     |             ^^^"},
-		{"past the end of the line", control.Diagnostic{Summary: "S", Subject: at(11, 500, 501)},
-			"/etc/config.hcl:11,500: S\n  11 |     limit = \"x\"\n     |                ^"},
+		{
+			"with place",
+			control.Diagnostic{Summary: "Unsupported", Detail: "No such thing.", Subject: at(10, 2, 8)},
+			"/etc/config.hcl:10,2: Unsupported: No such thing.\n  10 |  libary = \"ü\"\n     |  ^^^^^^",
+		},
+		{
+			"first line",
+			control.Diagnostic{Summary: "S", Subject: at(9, 13, 15)},
+			"/etc/config.hcl:9,13: S\n  9 |            # begins\n    |             ^^",
+		},
+		{
+			"wider than the line",
+			control.Diagnostic{Summary: "S", Subject: at(11, 13, 900)},
+			"/etc/config.hcl:11,13: S\n  11 |     limit = \"x\"\n     |             ^^^",
+		},
+		{
+			"past the end of the line",
+			control.Diagnostic{Summary: "S", Subject: at(11, 500, 501)},
+			"/etc/config.hcl:11,500: S\n  11 |     limit = \"x\"\n     |                ^",
+		},
 		{"no such line", control.Diagnostic{Summary: "S", Subject: at(99, 1, 2)}, "/etc/config.hcl:99,1: S"},
 		{"before the block", control.Diagnostic{Summary: "S", Subject: at(1, 1, 2)}, "/etc/config.hcl:1,1: S"},
 		{"blank line", control.Diagnostic{Summary: "S", Subject: at(12, 1, 2)}, "/etc/config.hcl:12,1: S"},

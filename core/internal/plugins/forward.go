@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -57,7 +58,7 @@ func (m Match) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if !e.instance.acquire() {
 		closeBody(r)
-		return nil, sdk.Errorf(sdk.PluginUnavailable, "%s is busy. Try again in a moment.", e.status.Title)
+		return nil, busy(e.status)
 	}
 	resp, err := e.instance.transport.RoundTrip(outgoing(r))
 	if err == nil {
@@ -87,6 +88,11 @@ func unavailable(s Status) *sdk.Error {
 	return sdk.Errorf(sdk.PluginUnavailable, "%s isn't working right now", s.Title)
 }
 
+// busy is a plugin with as many requests as it gets at once.
+func busy(s Status) *sdk.Error {
+	return sdk.Errorf(sdk.PluginUnavailable, "%s is busy. Try again in a moment.", s.Title)
+}
+
 // forwardFailure is the meaning of an error of the transport.
 func (e entry) forwardFailure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -95,14 +101,24 @@ func (e entry) forwardFailure(ctx context.Context, err error) error {
 	if socketGone(err) {
 		e.instance.suspected()
 	}
+	return e.meaning(err).Because(fmt.Errorf("forward to plugin %q: %w", e.status.Name, err))
+}
+
+func (e entry) meaning(err error) *sdk.Error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, dataplane.ErrBusy):
+		return busy(e.status)
+	case errors.Is(err, dataplane.ErrRequestBody), errors.Is(err, dataplane.ErrBadRequest):
+		return &sdk.Error{Kind: sdk.Invalid} // the caller's doing, not the plugin's
+	case errors.As(err, &timeout) && timeout.Timeout():
+		failure := sdk.Errorf(sdk.PluginUnavailable, "%s takes too long to answer.", e.status.Title)
+		failure.Status = http.StatusGatewayTimeout
+		return failure
+	}
 	failure := sdk.Errorf(sdk.PluginUnavailable, "%s is restarting", e.status.Title)
 	failure.Status = http.StatusBadGateway
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		failure.Message = e.status.Title + " takes too long to answer."
-		failure.Status = http.StatusGatewayTimeout
-	}
-	return failure.Because(fmt.Errorf("forward to plugin %q: %w", e.status.Name, err))
+	return failure
 }
 
 // outgoing is the request as the plugin gets it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/sdk"
 )
 
@@ -49,6 +50,11 @@ func TestForwardFailures(t *testing.T) {
 		{"refused", syscall.ECONNREFUSED, 502, "Photos is restarting", 1},
 		{"reset", io.ErrUnexpectedEOF, 502, "Photos is restarting", 0},
 		{"late", timeoutError{errors.New("no head")}, 504, "Photos takes too long to answer.", 0},
+		{"late in our own words", dataplane.ErrHeaderTimeout, 504, "Photos takes too long to answer.", 0},
+		{"stalled", dataplane.ErrStalled, 504, "Photos takes too long to answer.", 0},
+		{"no connection left", dataplane.ErrBusy, 503, "Photos is busy. Try again in a moment.", 0},
+		{"nonsense", dataplane.ErrBadResponse, 502, "Photos is restarting", 0},
+		{"the caller's body broke", dataplane.ErrRequestBody, 400, "That request can't be understood.", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, i, suspected := matchOver(func(*http.Request) (*http.Response, error) { return nil, c.err }, 1)
@@ -56,7 +62,7 @@ func TestForwardFailures(t *testing.T) {
 			must(t, err)
 			_, err = m.RoundTrip(r)
 			e := sdk.AsError(err)
-			if e.Kind != sdk.PluginUnavailable || e.HTTPStatus() != c.status || e.Friendly() != c.text || !errors.Is(err, c.err) {
+			if e.HTTPStatus() != c.status || e.Friendly() != c.text || !errors.Is(err, c.err) {
 				t.Errorf("got %d %v", e.HTTPStatus(), err)
 			}
 			if *suspected != c.suspected || i.active.Load() != 0 {

@@ -89,6 +89,7 @@ func copyFile(t *testing.T, from, to string) {
 func quick() Timing {
 	return Timing{
 		Start:          patience,
+		Connect:        patience,
 		HealthInterval: time.Hour,
 		HealthTimeout:  5 * time.Second,
 		BackoffMin:     5 * time.Millisecond,
@@ -226,11 +227,16 @@ func (b *bench) try(ctx context.Context, method, path string, body io.Reader) (*
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, "http://gateway"+path, body)
 	must(b.t, err)
-	match, ok := b.host.Route(method, r.URL.EscapedPath())
+	return b.match(method, r.URL.EscapedPath()).RoundTrip(r)
+}
+
+func (b *bench) match(method, path string) Match {
+	b.t.Helper()
+	match, ok := b.host.Route(method, path)
 	if !ok {
-		b.t.Fatalf("no route for %s %s", method, path)
+		b.t.Fatalf("no route for %s %s; the board: %+v", method, path, b.host.Plugins())
 	}
-	return match.RoundTrip(r)
+	return match
 }
 
 // pid is the process id of a plugin that is running.

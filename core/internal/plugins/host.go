@@ -28,7 +28,7 @@ type Options struct {
 
 	Reserved    []string  // plugin names to refuse beside the built-in ones
 	RunDir      string    // where the private folder for sockets is made; "": the user's runtime or temporary folder
-	Transport   Transport // makes the HTTP client of each launch; nil: net/http's
+	Transport   Transport // makes the HTTP client of each launch; nil: dataplane's
 	MaxRequests int       // at once per plugin; 0: 256
 	Timing      Timing
 }

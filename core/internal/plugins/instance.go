@@ -31,7 +31,8 @@ type instance struct {
 	group     group
 	control   controller
 	exited    <-chan struct{}
-	exitError func() error // valid once exited is closed
+	drained   <-chan struct{} // closed when all it ever wrote was read
+	exitError func() error    // good once exited is closed, complete once drained is
 	dial      Dial
 	transport http.RoundTripper
 	limit     int64

@@ -137,6 +137,7 @@ func (l *launcher) instance(c *connection, endpoint control.Endpoint) *instance 
 		group:     c.runner.process,
 		control:   c.control,
 		exited:    c.runner.process.exited,
+		drained:   c.runner.process.drained,
 		exitError: c.runner.exitError,
 		dial:      dial,
 		transport: l.transport(dial),

@@ -124,7 +124,9 @@ func TestDeadAndSilentSockets(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, mode)
-			b.start(once(), enabled(mode))
+			timing := once()
+			timing.Connect = 100 * time.Millisecond
+			b.start(timing, enabled(mode))
 			if got := b.status(mode).State; got != Backoff {
 				t.Errorf("state %s", got)
 			}

@@ -168,7 +168,8 @@ func newTestHandler(ctx context.Context, mode string, env sdk.Env, config testCo
 		}()
 	case "grandchild":
 		child := exec.Command(os.Args[0])
-		child.Stdin, child.Stdout, child.Stderr = nil, os.Stdout, os.Stderr
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		child.Env = []string{} // without the cookie it is no plugin
 		if err := child.Start(); err != nil {
 			return nil, err
 		}

@@ -94,7 +94,7 @@ func (r *pluginRunner) Wait(ctx context.Context) error {
 
 // naturalEnd is how long a process that closed its output may take to show that
 // it was ending anyway.
-const naturalEnd = 100 * time.Millisecond
+const naturalEnd = time.Second
 
 // Kill ends the whole group. go-plugin calls it when the output ended without a
 // handshake, which is mostly the end of the process itself: its own exit status
@@ -123,18 +123,9 @@ func (r *pluginRunner) HostToPlugin(network, address string) (string, string, er
 	return network, address, nil
 }
 
-// lastLinesWait is how long the report of an end waits for the last lines: a
-// child that holds the pipes must not delay it.
-const lastLinesWait = 20 * time.Millisecond
-
-// exitError describes how the process ended, once it has.
+// exitError describes how the process ended, once it has, with the last lines
+// that were read so far.
 func (r *pluginRunner) exitError() error {
-	timer := time.NewTimer(lastLinesWait)
-	defer timer.Stop()
-	select {
-	case <-r.process.drained:
-	case <-timer.C:
-	}
 	return &exitError{state: r.process.state, last: r.stderr.last()}
 }
 

@@ -147,8 +147,7 @@ func TestHandlerPanics(t *testing.T) {
 	r, err := http.NewRequest("GET", "http://x/good/panic", nil)
 	must(t, err)
 	r.Header.Set(sdk.HeaderReference, "7K3QF")
-	match, _ := b.host.Route("GET", "/good/panic")
-	resp, err := match.RoundTrip(r)
+	resp, err := b.match("GET", "/good/panic").RoundTrip(r)
 	must(t, err)
 	defer resp.Body.Close()
 	var body sdk.ErrorBody
@@ -181,8 +180,7 @@ func TestHeadersOfForwarding(t *testing.T) {
 		r.Header.Set(name, value)
 	}
 	before := r.Header.Clone()
-	match, _ := b.host.Route("GET", "/good/headers")
-	resp, err := match.RoundTrip(r)
+	resp, err := b.match("GET", "/good/headers").RoundTrip(r)
 	must(t, err)
 	defer resp.Body.Close()
 	var arrived http.Header
@@ -230,8 +228,7 @@ func TestUpgradePassesThrough(t *testing.T) {
 	must(t, err)
 	r.Header.Set("Connection", "keep-alive, Upgrade")
 	r.Header.Set("Upgrade", "echo")
-	match, _ := b.host.Route("GET", "/good/upgrade")
-	resp, err := match.RoundTrip(r)
+	resp, err := b.match("GET", "/good/upgrade").RoundTrip(r)
 	must(t, err)
 	defer resp.Body.Close()
 	conn, ok := resp.Body.(io.ReadWriteCloser)
@@ -366,7 +363,7 @@ func TestSocketFolderRemoved(t *testing.T) {
 	for _, d := range dirs {
 		must(t, os.RemoveAll(d))
 	}
-	b.host.board.look().entries["good"].instance.transport.(*http.Transport).CloseIdleConnections()
+	b.host.board.look().entries["good"].instance.transport.(interface{ CloseIdleConnections() }).CloseIdleConnections()
 	_, err := b.try(context.Background(), "GET", "/good/pid", nil)
 	if sdk.AsError(err).HTTPStatus() != 502 {
 		t.Errorf("got %v", err)

@@ -68,7 +68,7 @@ func TestStopIsBounded(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, c.name)
 			timing := quick()
-			timing.Grace = 300 * time.Millisecond
+			timing.Grace, timing.ExitWait = 300*time.Millisecond, 300*time.Millisecond
 			b.start(timing, enabled(c.name))
 			c.trap(b)
 			began := time.Now()

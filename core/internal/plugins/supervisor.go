@@ -216,13 +216,17 @@ func (s *supervisor) launchEnded(r launchResult) {
 }
 
 // exited is the end of a process that nobody asked for, or that was killed for
-// not answering.
+// not answering. The log waits for the last lines, the state does not.
 func (s *supervisor) exited() {
 	i := s.instance
 	s.instance = nil
-	s.failed(i.exitError())
+	s.report.failure = i.exitError()
 	s.feed(input{kind: inExited})
-	s.work.Go(i.release)
+	s.work.Go(func() {
+		<-i.drained
+		s.logFailure(i.exitError())
+		i.release()
+	})
 }
 
 func (s *supervisor) stopEnded(i *instance) {
@@ -268,6 +272,10 @@ func (s *supervisor) failed(err error) {
 		return // it was we who gave up
 	}
 	s.report.failure = err
+	s.logFailure(err)
+}
+
+func (s *supervisor) logFailure(err error) {
 	var config *control.ConfigError
 	if errors.As(err, &config) {
 		return // logged by the launch, with the lines of the file

@@ -91,7 +91,7 @@ func (f *fakePlugin) check(t *testing.T, released bool, signals ...string) {
 
 func (f *fakePlugin) instance() *instance {
 	return &instance{
-		group: f, control: f, exited: f.gone,
+		group: f, control: f, exited: f.gone, drained: f.gone,
 		exitError: func() error { return &exitError{state: "exit status 1"} },
 		dial:      func(context.Context) (net.Conn, error) { a, _ := net.Pipe(); return a, nil },
 		transport: http.DefaultTransport,

@@ -5,6 +5,7 @@ import "time"
 // Timing is every duration of the host. A zero field means its default.
 type Timing struct {
 	Start          time.Duration // for a whole launch; 10 s
+	Connect        time.Duration // in it, for a socket that accepts to speak TLS; 3 s
 	HealthInterval time.Duration // between two health checks; 10 s
 	HealthTimeout  time.Duration // for the answer; 1 s
 	BackoffMin     time.Duration // before the second launch; 500 ms
@@ -29,6 +30,7 @@ func (t Timing) withDefaults() Timing {
 		value time.Duration
 	}{
 		{&t.Start, 10 * time.Second},
+		{&t.Connect, 3 * time.Second},
 		{&t.HealthInterval, 10 * time.Second},
 		{&t.HealthTimeout, time.Second},
 		{&t.BackoffMin, 500 * time.Millisecond},

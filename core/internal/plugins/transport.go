@@ -4,43 +4,22 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"time"
+
+	"github.com/salita-mesh/salita/core/internal/dataplane"
 )
 
 // Dial opens a connection to one plugin's HTTP socket.
 type Dial func(ctx context.Context) (net.Conn, error)
 
 // Transport makes the round tripper for one launch of a plugin. What it returns
-// may have CloseIdleConnections() or Close() error, which is called when the
+// may have Close() error or CloseIdleConnections(), which is called when the
 // process is gone.
 type Transport func(Dial) http.RoundTripper
 
-// Bounds of the forwarding.
-const (
-	headerTimeout     = 30 * time.Second // from the last byte of the request to the answer's head
-	maxResponseHeader = 64 << 10
-	idleConnections   = 16
-	// idleLifetime is below the five minutes after which a plugin made with the
-	// SDK closes an idle connection, so that none is closed under a request.
-	idleLifetime = 90 * time.Second
-	// socketBuffer is asked for per direction, in bytes; the system may give less.
-	socketBuffer = 2 << 20
-)
-
-// standardTransport is net/http's own client, tuned for large bodies.
+// standardTransport is the gateway's own data plane.
 func standardTransport(maxRequests int) Transport {
 	return func(dial Dial) http.RoundTripper {
-		return &http.Transport{
-			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-			MaxConnsPerHost:        maxRequests,
-			MaxIdleConnsPerHost:    idleConnections,
-			IdleConnTimeout:        idleLifetime,
-			ResponseHeaderTimeout:  headerTimeout,
-			MaxResponseHeaderBytes: maxResponseHeader,
-			WriteBufferSize:        1 << 20,
-			ReadBufferSize:         64 << 10,
-			DisableCompression:     true,
-		}
+		return dataplane.New(dial, dataplane.Options{MaxConns: maxRequests})
 	}
 }
 
@@ -52,15 +31,12 @@ func dialSocket(path string) Dial {
 		if err != nil {
 			return nil, err
 		}
-		if u, ok := c.(*net.UnixConn); ok {
-			_ = u.SetReadBuffer(socketBuffer)
-			_ = u.SetWriteBuffer(socketBuffer)
-		}
+		dataplane.TuneSocket(c)
 		return c, nil
 	}
 }
 
-// closeTransport ends the idle connections of a transport.
+// closeTransport ends what a transport still holds.
 func closeTransport(t http.RoundTripper) {
 	switch t := t.(type) {
 	case interface{ Close() error }:

@@ -50,8 +50,18 @@ func TestRoundTrip(t *testing.T) {
 			l.Info("m", "i", 1, "u", uint64(math.MaxUint64), "f", 1.5, "nan", math.NaN(), "b", true, "d", time.Second, "t", when,
 				"err", errors.New("boom"), "addr", netip.MustParseAddr("::1"), "nil", nil, "struct", struct{ A int }{7}, "bad", panicker{})
 		}, Record{Level: slog.LevelInfo, Message: "m", Attrs: []Attr{
-			{"i", "1"}, {"u", "18446744073709551615"}, {"f", "1.5"}, {"nan", "NaN"}, {"b", "true"}, {"d", "1s"}, {"t", "2026-01-02T03:04:05Z"},
-			{"err", "boom"}, {"addr", "::1"}, {"nil", "<nil>"}, {"struct", "{A:7}"}, {"bad", "{}"},
+			{"i", "1"},
+			{"u", "18446744073709551615"},
+			{"f", "1.5"},
+			{"nan", "NaN"},
+			{"b", "true"},
+			{"d", "1s"},
+			{"t", "2026-01-02T03:04:05Z"},
+			{"err", "boom"},
+			{"addr", "::1"},
+			{"nil", "<nil>"},
+			{"struct", "{A:7}"},
+			{"bad", "{}"},
 		}}},
 		{"groups", func(l *slog.Logger) {
 			l.With("a", 1).WithGroup("g").With("b", 2).WithGroup("").Info("m", slog.Group("h", "c", 3), slog.Group("", "d", 4), slog.Group("empty"))

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -46,7 +47,9 @@ func serve(t *testing.T, h http.HandlerFunc) *http.Client {
 		defer close(done)
 		_ = server.Serve(l)
 	}()
-	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()

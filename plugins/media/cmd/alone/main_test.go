@@ -22,17 +22,18 @@ func TestSocket(t *testing.T) {
 	socket := filepath.Join(dir, "s")
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-dir", filepath.Join(dir, "data"), "-socket", socket}, io.Discard) }()
+	go func() { ended <- run(ctx, []string{"-dir", dir, "-socket", socket}, io.Discard) }()
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
 	}}}
 	resp, err := client.Get("http://alone/media")
-	for end := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(end); resp, err = client.Get("http://alone/media") {
-		time.Sleep(5 * time.Millisecond)
-	}
-	if err != nil {
-		t.Fatal(err)
+	for ; err != nil; resp, err = client.Get("http://alone/media") {
+		select {
+		case err := <-ended:
+			t.Fatalf("it stopped: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

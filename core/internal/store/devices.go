@@ -130,18 +130,23 @@ func (s *Store) UpdateDevice(ctx context.Context, device mesh.Device) error {
 // not there.
 func (s *Store) RemoveDevice(ctx context.Context, id mesh.DeviceID) error {
 	err := s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		// Foreign keys would take these along; a token that outlives its device
-		// is bad enough not to rely on a connection setting.
-		if err := deleteTokens(ctx, tx, string(id)); err != nil {
-			return err
-		}
-		if _, err := gorm.G[sightingRow](tx).Where("node_id = ?", string(id)).Delete(ctx); err != nil {
-			return err
-		}
-		n, err := gorm.G[deviceRow](tx).Where("id = ?", string(id)).Delete(ctx)
+		n, err := deleteDevice(ctx, tx, string(id))
 		return oneDevice(id, n, err)
 	})
 	return wrap("remove device", err)
+}
+
+// deleteDevice reports how many devices there were of that id.
+func deleteDevice(ctx context.Context, tx *gorm.DB, id string) (int, error) {
+	// Foreign keys would take these along; a token that outlives its device is
+	// bad enough not to rely on a connection setting.
+	if err := deleteTokens(ctx, tx, id); err != nil {
+		return 0, err
+	}
+	if _, err := gorm.G[sightingRow](tx).Where("node_id = ?", id).Delete(ctx); err != nil {
+		return 0, err
+	}
+	return gorm.G[deviceRow](tx).Where("id = ?", id).Delete(ctx)
 }
 
 // oneDevice makes sdk.NotFound of a change that met no row.

@@ -19,13 +19,19 @@ import (
 // The returned device is the one stored; its id is also the one that the tokens
 // belong to, whatever id the pairing named. A known id with another key or kind
 // is sdk.Conflict: it would let one device pass for another.
+//
+// A pairing that replaces a device is the owner's word that it is the same one.
+// The device chosen keeps its id and name and takes over key and kind, whatever
+// it had before; an entry of its own that the key had until now goes. Only a
+// gateway with a key is not replaced by a device without one: sdk.Conflict. A
+// device that is no longer there is paired as if none had been chosen.
 func (s *Store) CompletePairing(ctx context.Context, p mesh.Pairing, record *mesh.PairingRecord) (mesh.Device, error) {
 	if err := checkPairing(p); err != nil {
 		return mesh.Device{}, wrap("complete pairing", err)
 	}
 	var device mesh.Device
 	err := s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		row, err := putDevice(ctx, tx, rowOfDevice(p.Device))
+		row, err := putDevice(ctx, tx, rowOfDevice(p.Device), p.Replaces)
 		if err != nil {
 			return fmt.Errorf("device: %w", err)
 		}
@@ -60,9 +66,12 @@ func checkPairing(p mesh.Pairing) error {
 }
 
 // putDevice stores a device that has just been paired.
-func putDevice(ctx context.Context, tx *gorm.DB, paired deviceRow) (deviceRow, error) {
+func putDevice(ctx context.Context, tx *gorm.DB, paired deviceRow, replaces mesh.DeviceID) (deviceRow, error) {
 	paired.NeedsRepair = false
-	known, err := findPaired(ctx, tx, paired)
+	known, err := findReplaced(ctx, tx, paired, replaces)
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		known, err = findPaired(ctx, tx, paired)
+	}
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return paired, gorm.G[deviceRow](tx).Create(ctx, &paired)
 	}
@@ -79,6 +88,30 @@ func putDevice(ctx context.Context, tx *gorm.DB, paired deviceRow) (deviceRow, e
 	_, err = gorm.G[deviceRow](tx).Where("id = ?", paired.ID).
 		Select("*").Updates(ctx, paired)
 	return paired, err
+}
+
+// findReplaced finds the row that the owner chose, and makes room for the key in
+// it.
+func findReplaced(ctx context.Context, tx *gorm.DB, paired deviceRow, chosen mesh.DeviceID) (deviceRow, error) {
+	known, err := gorm.G[deviceRow](tx).Where("id = ?", string(chosen)).Take(ctx)
+	if err != nil || paired.KeyHash == known.KeyHash {
+		return known, err
+	}
+	if paired.KeyHash == (digest{}) {
+		return known, (&sdk.Error{
+			Kind:    sdk.Conflict,
+			Message: fmt.Sprintf("%s can't be re-paired from a browser.", known.Name),
+			Hint:    "Re-pair it from Salita on that device.",
+		}).Because(fmt.Errorf("device %q has a key and %q has none", known.ID, paired.ID))
+	}
+	twin, err := gorm.G[deviceRow](tx).Where("key_hash = ?", paired.KeyHash).Take(ctx)
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return known, nil
+	}
+	if err == nil {
+		_, err = deleteDevice(ctx, tx, twin.ID)
+	}
+	return known, err
 }
 
 // findPaired finds the row that a paired device had before.

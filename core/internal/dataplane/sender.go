@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // errHalted ends a sender that nobody needs any more.
@@ -60,7 +58,7 @@ func (s *sender) run() {
 		s.whole = true
 		s.await()
 	case errors.Is(err, errHalted):
-	case errors.Is(err, ErrRequestBody), errors.Is(err, ErrStalled):
+	case errors.Is(err, ErrRequestBody), errors.Is(err, ErrStalled) && !s.hasAnswer():
 		s.fail(err)
 	default:
 		// The peer takes no more, but its answer may be on the way: an early
@@ -84,6 +82,14 @@ func (s *sender) answer() {
 	defer s.mu.Unlock()
 	s.answered = true
 	_ = s.c.nc.SetReadDeadline(time.Time{})
+}
+
+// hasAnswer reports whether the answer has begun: it is then worth more than the
+// rest of the body.
+func (s *sender) hasAnswer() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answered
 }
 
 // fail ends the call from the sending side.
@@ -200,12 +206,12 @@ func (s *sender) finish() error {
 	if s.left != chunked {
 		return nil
 	}
+	if err := checkTrailer(s.tail); err != nil {
+		return fmt.Errorf("%w: %w", ErrRequestBody, err)
+	}
 	b := []byte("0\r\n")
 	for name, values := range s.tail {
 		for _, v := range values {
-			if !httpguts.ValidHeaderFieldValue(v) {
-				return fmt.Errorf("%w: value of trailer %s", ErrRequestBody, name)
-			}
 			b = appendField(b, name, v)
 		}
 	}

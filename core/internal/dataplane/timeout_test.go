@@ -95,6 +95,19 @@ func TestStalledUpload(t *testing.T) {
 			close(end)
 		})
 	})
+	t.Run("stalled after the answer began", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			tr, _ := piped(t, Options{StallTimeout: time.Minute}, func(_ int, c net.Conn) {
+				answering(chunk + "5\r\nhello\r\n")(c)
+				time.Sleep(time.Hour)
+				_, _ = io.WriteString(c, "5\r\nworld\r\n0\r\n\r\n")
+			})
+			body := newStream(zeros{})
+			if got := mustDo(t, tr, newRequest(t, "PUT", "/", body)); got != "helloworld" || body.closeCount() != 1 {
+				t.Errorf("got %q, body closed %d times", got, body.closeCount())
+			}
+		})
+	})
 	t.Run("slow is not stalled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tr, _ := piped(t, Options{StallTimeout: time.Minute}, func(_ int, c net.Conn) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -307,5 +308,25 @@ func TestChunksOnTheWire(t *testing.T) {
 	mustDo(t, lean(t, path, Options{}), req)
 	if body := <-got; string(body) != want {
 		t.Errorf("got %q", body)
+	}
+}
+
+// TestLateTrailer sets trailers that would be something else on the wire, after
+// the request was checked.
+func TestLateTrailer(t *testing.T) {
+	p := startPlugin(t, http.HandlerFunc(echo))
+	for name, late := range map[string]http.Header{
+		"value": {"X-Sum": {"1\r\nX-Injected: 1"}}, "name": {"X-Sum\r\nX-Injected": {"1"}}, "framing": {"Content-Length": {"1"}},
+	} {
+		req := newRequest(t, "PUT", "/", nil)
+		req.Trailer = http.Header{"X-Sum": nil}
+		req.ContentLength = -1
+		req.Body = newStream(readerFunc(func([]byte) (int, error) {
+			maps.Copy(req.Trailer, late)
+			return 0, io.EOF
+		}))
+		if resp, err := lean(t, p.path, Options{}).RoundTrip(req); !errors.Is(err, ErrRequestBody) {
+			t.Errorf("%s: got %v, %v", name, resp, err)
+		}
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"time"
 )
 
 const (
+	certificateBlock = "CERTIFICATE" // RFC 7468 section 5
+
 	// certificateLifetime keeps under the 398 days that browsers allow a leaf
 	// (CA/Browser Forum ballot SC-31; Apple's limit is the same).
 	certificateLifetime = 397 * 24 * time.Hour
@@ -24,23 +24,26 @@ const (
 	renewBefore = 30 * 24 * time.Hour
 	// backdate allows for clocks of others that are a little behind.
 	backdate = time.Hour
-	// checkEvery is how often Run looks whether a renewal is due.
-	checkEvery = time.Hour
-	// maxHosts bounds the certificate; a handshake carries it.
-	maxHosts = 64
+	// glanceEvery is how often Run looks at the clock, and glancesPerCheck how
+	// many times it does until it looks at everything.
+	glanceEvery     = time.Minute
+	glancesPerCheck = 60
 )
 
-// Run renews the certificate when it is due, looking once an hour, until the
-// context ends. A renewal that fails is logged and tried again; Run itself
-// returns nil.
+// Run calls RefreshCertificate once an hour, and within a minute after a jump of
+// the clock that leaves a certificate invalid, until the context ends. What fails
+// is logged and tried again; Run itself returns nil.
 func (i *Identity) Run(ctx context.Context) error {
-	ticker := time.NewTicker(checkEvery)
+	ticker := time.NewTicker(glanceEvery)
 	defer ticker.Stop()
-	for {
+	for glance := 1; ; glance++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+			if glance%glancesPerCheck != 0 && i.inForce() {
+				continue
+			}
 			if err := i.RefreshCertificate(); err != nil {
 				i.log.Error("certificate not renewed", "error", err)
 			}
@@ -52,12 +55,36 @@ func (i *Identity) Run(ctx context.Context) error {
 // ends within 30 days, is not valid yet by the clock, or lacks a current host
 // name or address; else it does nothing. Call it when the addresses changed. A
 // host that merely went away does not make a new certificate, because browsers
-// ask their user about every one. New handshakes use it at once.
+// ask their user about every one. With EnableCA it does the same for the
+// certificate that browsers get, and with UseCertificate it reads the owner's
+// files again if they changed: files that cannot be used are an error, and the
+// certificate that was read before stays. New handshakes use what is new at once.
 func (i *Identity) RefreshCertificate() error {
 	i.writing.Lock()
 	defer i.writing.Unlock()
 	hosts := i.wantedHosts()
-	if i.serves(i.certificate.Load(), hosts) {
+	return errors.Join(i.refreshDevice(hosts), i.refreshSigned(hosts), i.refreshOwn())
+}
+
+// inForce reports whether the certificates made here suit the clock.
+func (i *Identity) inForce() bool {
+	now, ca, signed := i.now(), i.authority.Load(), i.signed.Load()
+	switch {
+	case !validAt(i.certificate.Load().Leaf, now):
+		return false
+	case ca == nil || !validAt(ca.certificate, now):
+		return signed == nil
+	}
+	return signed != nil && validAt(signed.Leaf, now)
+}
+
+func validAt(certificate *x509.Certificate, now time.Time) bool {
+	return !now.Before(certificate.NotBefore) && !now.After(certificate.NotAfter)
+}
+
+// refreshDevice needs the lock writing, as all of these do.
+func (i *Identity) refreshDevice(hosts []string) error {
+	if certificate := i.certificate.Load(); certificate != nil && i.serves(certificate, hosts) {
 		return nil
 	}
 	return i.issueCertificate(hosts)
@@ -73,26 +100,30 @@ func (i *Identity) loadCertificate() error {
 	if err != nil {
 		return fmt.Errorf("read certificate: %w", err)
 	}
-	hosts := i.wantedHosts()
 	if found {
 		certificate, err := parseCertificate(data, i.key)
-		if err == nil && i.serves(certificate, hosts) {
-			i.certificate.Store(certificate)
-			return nil
-		}
 		if err != nil {
 			i.log.Warn("certificate unusable, making a new one for the same key", "error", err)
+		} else {
+			i.certificate.Store(certificate)
 		}
 	}
-	return i.issueCertificate(hosts)
+	err = i.refreshDevice(i.wantedHosts())
+	if err != nil && i.certificate.Load() != nil {
+		// Other gateways look at its key alone, so this is no reason not to start.
+		i.log.Error("certificate not renewed", "error", err)
+		return nil
+	}
+	return err
 }
 
 // serves reports whether the certificate is good for now and for the hosts.
 func (i *Identity) serves(certificate *tls.Certificate, hosts []string) bool {
 	leaf, now := certificate.Leaf, i.now()
-	if now.Before(leaf.NotBefore) || leaf.NotAfter.Sub(now) < renewBefore {
-		return false
-	}
+	return !now.Before(leaf.NotBefore) && leaf.NotAfter.Sub(now) >= renewBefore && covers(leaf, hosts)
+}
+
+func covers(leaf *x509.Certificate, hosts []string) bool {
 	for _, host := range hosts {
 		if leaf.VerifyHostname(host) != nil {
 			return false
@@ -101,37 +132,50 @@ func (i *Identity) serves(certificate *tls.Certificate, hosts []string) bool {
 	return true
 }
 
-// issueCertificate puts a new certificate on disk and into service. It needs
-// the lock writing.
+// issueCertificate puts a new certificate on disk and into service.
 func (i *Identity) issueCertificate(hosts []string) error {
 	der, err := newCertificate(i.key, string(i.ID()), hosts, i.now())
 	if err != nil {
 		return fmt.Errorf("make certificate: %w", err)
 	}
-	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	certificate, err := parseCertificate(data, i.key)
+	certificate, err := i.keepCertificate(certificateFile, der)
 	if err != nil {
-		return fmt.Errorf("make certificate: %w", err)
-	}
-	if err := replaceFile(i.path(certificateFile), data); err != nil {
-		return fmt.Errorf("write certificate: %w", err)
+		return err
 	}
 	i.certificate.Store(certificate)
 	i.log.Info("certificate made", "valid_until", certificate.Leaf.NotAfter, "hosts", hosts)
 	return nil
 }
 
+// keepCertificate puts a certificate for the device key on disk.
+func (i *Identity) keepCertificate(file string, der []byte) (*tls.Certificate, error) {
+	data := encodeCertificate(der)
+	certificate, err := parseCertificate(data, i.key)
+	if err != nil {
+		return nil, fmt.Errorf("make certificate: %w", err)
+	}
+	if err := replaceFile(i.path(file), data); err != nil {
+		return nil, fmt.Errorf("write certificate: %w", err)
+	}
+	return certificate, nil
+}
+
 func newCertificate(key *ecdsa.PrivateKey, commonName string, hosts []string, now time.Time) ([]byte, error) {
-	notBefore := now.Add(-backdate).UTC().Truncate(time.Second)
+	template := leafTemplate(commonName, hosts, now)
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	return x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+}
+
+// leafTemplate is a certificate for handshakes of this device, from now on, for
+// as long as browsers allow.
+func leafTemplate(commonName string, hosts []string, now time.Time) *x509.Certificate {
 	template := &x509.Certificate{
 		// With SerialNumber nil CreateCertificate draws a random one.
 		Subject:               pkix.Name{CommonName: commonName, Organization: []string{"Salita"}},
-		NotBefore:             notBefore,
-		NotAfter:              notBefore.Add(certificateLifetime - time.Second), // both ends count, RFC 5280 4.1.2.5
 		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
+	template.NotBefore, template.NotAfter = validity(now, certificateLifetime)
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
@@ -139,14 +183,25 @@ func newCertificate(key *ecdsa.PrivateKey, commonName string, hosts []string, no
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	return x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	return template
+}
+
+// validity is the time that a certificate made now is valid. Both ends count to
+// it (RFC 5280 section 4.1.2.5), in whole seconds.
+func validity(now time.Time, lifetime time.Duration) (from, until time.Time) {
+	from = now.Add(-backdate).UTC().Truncate(time.Second)
+	return from, from.Add(lifetime - time.Second)
+}
+
+func encodeCertificate(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: der})
 }
 
 // parseCertificate reads a certificate that must belong to the key.
 func parseCertificate(data []byte, key *ecdsa.PrivateKey) (*tls.Certificate, error) {
 	block, _ := pem.Decode(data)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New(`no "CERTIFICATE" block`)
+	if block == nil || block.Type != certificateBlock {
+		return nil, fmt.Errorf("no %q block", certificateBlock)
 	}
 	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -156,43 +211,4 @@ func parseCertificate(data []byte, key *ecdsa.PrivateKey) (*tls.Certificate, err
 		return nil, errors.New("it belongs to another key")
 	}
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}, nil
-}
-
-// HostName is the name under which this device may announce itself on the local
-// network; its certificate is always valid for it. It depends on the key alone,
-// so renaming the device does not change the certificate.
-func (i *Identity) HostName() string { return "salita-" + string(i.ID()[:8]) + ".local" }
-
-// wantedHosts are the hosts for the certificate: ours and the given ones that
-// can stand in one, in a settled order, each once.
-func (i *Identity) wantedHosts() []string {
-	hosts := []string{i.HostName()}
-	for _, host := range i.hosts() {
-		if ip := net.ParseIP(host); ip != nil {
-			host = ip.String()
-		} else if host = strings.ToLower(strings.TrimSuffix(host, ".")); !isHostName(host) {
-			continue
-		}
-		hosts = append(hosts, host)
-	}
-	slices.Sort(hosts[1:])
-	hosts = slices.Compact(hosts)
-	if len(hosts) > maxHosts {
-		hosts = hosts[:maxHosts]
-	}
-	return hosts
-}
-
-// isHostName reports whether the name is a plain DNS name (RFC 1123 letters,
-// plus the underscore that some computers have).
-func isHostName(name string) bool {
-	if name == "" || len(name) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	return true
 }

@@ -165,7 +165,10 @@ func TestInterruptedFirstStart(t *testing.T) {
 	}
 }
 
-const killedFolder = "SALITA_TEST_KILLED_FOLDER"
+const (
+	killedFolder = "SALITA_TEST_KILLED_FOLDER"
+	killedAt     = "SALITA_TEST_KILLED_AT" // what it is doing: "start" or "authority"
+)
 
 // TestMain turns the test binary into a gateway that is about to be killed.
 func TestMain(m *testing.M) {
@@ -173,19 +176,54 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
+	work := startAgain
+	if os.Getenv(killedAt) == "authority" {
+		work = renewAuthority
+	}
 	fmt.Println("starting")
 	for n := 0; ; n++ {
-		i, err := Open(dir, Options{})
-		if err == nil {
-			err = i.Rename(fmt.Sprintf("Name %d", n))
-		}
-		if err == nil {
-			err = i.Close()
-		}
-		if err != nil {
+		if err := work(dir, n); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+	}
+}
+
+func startAgain(dir string, n int) error {
+	i, err := Open(dir, Options{})
+	if err == nil {
+		err = i.Rename(fmt.Sprintf("Name %d", n))
+	}
+	if err == nil {
+		err = i.Close()
+	}
+	return err
+}
+
+// killed runs the test binary doing work on the folder, and kills it after a
+// while.
+func killed(t *testing.T, work, dir string, after time.Duration) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killedFolder+"="+dir, killedAt+"="+work)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	// Any moment is as good as another; the spread is what matters.
+	time.Sleep(after)
+	cmd.Process.Kill()
+	cmd.Wait()
+	if complaint.Len() > 0 {
+		t.Fatalf("killed after %v: %s", after, &complaint)
 	}
 }
 
@@ -196,27 +234,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		if round%5 == 0 {
 			dir, id = filepath.Join(t.TempDir(), "salita"), ""
 		}
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), killedFolder+"="+dir)
-		var complaint strings.Builder
-		cmd.Stderr = &complaint
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Read(make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-		// Any moment is as good as another; the spread is what matters.
-		time.Sleep(time.Duration(round) * 700 * time.Microsecond)
-		cmd.Process.Kill()
-		cmd.Wait()
-		if complaint.Len() > 0 {
-			t.Fatalf("round %d: %s", round, &complaint)
-		}
+		killed(t, "start", dir, time.Duration(round)*700*time.Microsecond)
 		i := once(t, dir, func(o *Options) { o.Name = "" })
 		if id != "" && string(i.ID()) != id {
 			t.Fatalf("round %d: id %s, before the kill %s", round, i.ID(), id)

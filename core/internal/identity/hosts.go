@@ -3,8 +3,12 @@ package identity
 import (
 	"net"
 	"os"
+	"slices"
 	"strings"
 )
+
+// maxHosts bounds the certificate; a handshake carries it.
+const maxHosts = 64
 
 // LocalHosts returns the names and addresses under which a browser may call
 // this device: localhost, the host name with and without ".local", and the IPv4
@@ -29,4 +33,43 @@ func LocalHosts() []string {
 		hosts = append(hosts, network.IP.String())
 	}
 	return hosts
+}
+
+// HostName is the name under which this device may announce itself on the local
+// network; its certificate is always valid for it. It depends on the key alone,
+// so renaming the device does not change the certificate.
+func (i *Identity) HostName() string { return "salita-" + string(i.ID()[:8]) + ".local" }
+
+// wantedHosts are the hosts for the certificate: ours and the given ones that
+// can stand in one, in a settled order, each once.
+func (i *Identity) wantedHosts() []string {
+	hosts := []string{i.HostName()}
+	for _, host := range i.hosts() {
+		if ip := net.ParseIP(host); ip != nil {
+			host = ip.String()
+		} else if host = strings.ToLower(strings.TrimSuffix(host, ".")); !isHostName(host) {
+			continue
+		}
+		hosts = append(hosts, host)
+	}
+	slices.Sort(hosts[1:])
+	hosts = slices.Compact(hosts)
+	if len(hosts) > maxHosts {
+		hosts = hosts[:maxHosts]
+	}
+	return hosts
+}
+
+// isHostName reports whether the name is a plain DNS name (RFC 1123 letters,
+// plus the underscore that some computers have).
+func isHostName(name string) bool {
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
 }

@@ -23,6 +23,11 @@ const (
 	keyFile         = "device.key"
 	certificateFile = "device.crt"
 	recordFile      = "node_identity.json"
+
+	// These exist with the local certificate authority only.
+	authorityKeyFile = "ca.key"
+	authorityFile    = "ca.crt"
+	signedFile       = "browser.crt"
 )
 
 // Options are what Open may be told; the zero value is fine.
@@ -37,6 +42,9 @@ type Options struct {
 	// Hosts returns the host names and IP addresses the certificate should be
 	// valid for; LocalHosts when nil.
 	Hosts func() []string
+	// Certificate names the owner's own certificate for browsers; none when zero.
+	// See UseCertificate.
+	Certificate CertificateFiles
 	// Log receives what was mended or renewed; nothing is logged when nil.
 	Log hclog.Logger
 }
@@ -56,7 +64,10 @@ type Identity struct {
 
 	writing     sync.Mutex // held while changing what follows, on disk and here
 	record      atomic.Pointer[record]
-	certificate atomic.Pointer[tls.Certificate]
+	certificate atomic.Pointer[tls.Certificate] // self-signed; never nil
+	authority   atomic.Pointer[authority]       // nil without
+	signed      atomic.Pointer[tls.Certificate] // by the authority; nil without, or before and after its time
+	own         atomic.Pointer[ownCertificate]  // the owner's; nil without
 }
 
 // Open prepares the data folder (made with mode 0700 when missing), takes its
@@ -88,14 +99,18 @@ func Open(dir string, opts Options) (*Identity, error) {
 	if i.lock, err = lockFolder(dir); err != nil {
 		return nil, err
 	}
-	if err := i.load(opts.Name); err != nil {
+	err = i.load(opts.Name)
+	if err == nil {
+		err = i.UseCertificate(opts.Certificate)
+	}
+	if err != nil {
 		i.lock.Close()
 		return nil, err
 	}
 	return i, nil
 }
 
-// load reads or makes the three files. It runs under the folder's lock.
+// load reads or makes the files. It runs under the folder's lock.
 func (i *Identity) load(configuredName string) error {
 	if err := sweepTemporary(i.dir); err != nil {
 		return err
@@ -116,7 +131,11 @@ func (i *Identity) load(configuredName string) error {
 	if err := i.settleRecord(rec, found, configuredName); err != nil {
 		return err
 	}
-	return i.loadCertificate()
+	if err := i.loadCertificate(); err != nil {
+		return err
+	}
+	i.loadAuthority()
+	return nil
 }
 
 // loadKey reads the key, or makes one where there is no identity yet. A
@@ -124,7 +143,7 @@ func (i *Identity) load(configuredName string) error {
 // key would be a different device, which no other device knows.
 func (i *Identity) loadKey(rec record, recordFound bool) (*ecdsa.PrivateKey, error) {
 	path := i.path(keyFile)
-	key, found, err := readKey(path, i.log)
+	key, found, err := readKey(path, i.log, damaged)
 	if err != nil || found {
 		return key, err
 	}

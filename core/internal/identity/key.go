@@ -19,12 +19,13 @@ import (
 
 const keyBlock = "PRIVATE KEY" // PKCS #8, RFC 7468 section 10
 
-// readKey reads the device key; found is false when there is no file. A file
-// that holds anything but one ECDSA P-256 key is an error and stays untouched.
-func readKey(path string, log hclog.Logger) (key *ecdsa.PrivateKey, found bool, err error) {
+// readKey reads a key of this device; found is false when there is no file. A
+// file that holds anything but one ECDSA P-256 key is an error, which blame
+// makes, and stays untouched.
+func readKey(path string, log hclog.Logger, blame func(string, ...any) *sdk.Error) (key *ecdsa.PrivateKey, found bool, err error) {
 	data, info, found, err := readFile(path)
 	if err != nil {
-		return nil, false, damaged("This device's key %s can't be read.", path).Because(err)
+		return nil, false, blame("This device's key %s can't be read.", path).Because(err)
 	}
 	if !found {
 		return nil, false, nil
@@ -34,7 +35,7 @@ func readKey(path string, log hclog.Logger) (key *ecdsa.PrivateKey, found bool, 
 	}
 	key, err = parseKey(data)
 	if err != nil {
-		return nil, false, damaged("This device's key %s is damaged.", path).Because(err)
+		return nil, false, blame("This device's key %s is damaged.", path).Because(err)
 	}
 	return key, true, nil
 }
@@ -71,11 +72,11 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 func createKey(path string) (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make device key: %w", err)
+		return nil, fmt.Errorf("make key: %w", err)
 	}
 	data, err := encodeKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("make device key: %w", err)
+		return nil, fmt.Errorf("make key: %w", err)
 	}
 	if err := createFile(path, data); err != nil {
 		return nil, sdk.Errorf(sdk.Internal, "This device's key %s can't be written.", path).Because(err)

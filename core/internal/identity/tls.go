@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 
 	"github.com/salita-mesh/salita/core/internal/mesh"
@@ -25,17 +26,21 @@ var ErrWrongKey = errors.New("the device at this address has another key")
 var ErrNotGateway = errors.New("no gateway at this address")
 
 // ServerTLS is the configuration for incoming connections: TLS 1.3 with the
-// current certificate. A client that offers PeerProtocol must present a
-// certificate and prove its key; whose key that is, PeerKey tells. All others
-// get HTTP/1.1 and are asked for nothing.
+// current certificates. A client that offers PeerProtocol gets the self-signed
+// certificate, must present one itself and prove its key; whose key that is,
+// PeerKey tells. All others get HTTP/1.1 and are asked for nothing; they see
+// the owner's own certificate, else the one of the local authority, else the
+// self-signed one.
 func (i *Identity) ServerTLS() *tls.Config {
-	peers := i.serverTLS(PeerProtocol)
+	peers := serverTLS(PeerProtocol, func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return i.certificate.Load(), nil
+	})
 	peers.ClientAuth = tls.RequireAnyClientCert
 	// A resumed session would carry the key of an earlier handshake over. Peers
 	// prove theirs every time instead.
 	peers.SessionTicketsDisabled = true
 
-	others := i.serverTLS(httpProtocol)
+	others := serverTLS(httpProtocol, i.browserCertificate)
 	others.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if slices.Contains(hello.SupportedProtos, PeerProtocol) {
 			return peers, nil
@@ -45,15 +50,40 @@ func (i *Identity) ServerTLS() *tls.Config {
 	return others
 }
 
-func (i *Identity) serverTLS(protocol string) *tls.Config {
+func serverTLS(protocol string, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13,
-		NextProtos: []string{protocol},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return i.certificate.Load(), nil
-		},
+		MinVersion:                  tls.VersionTLS13,
+		NextProtos:                  []string{protocol},
+		GetCertificate:              certificate,
 		DynamicRecordSizingDisabled: true,
 	}
+}
+
+// browserCertificate is what a browser gets to see. The owner's own certificate
+// gives way only to one that fits where it does not: people reach the gateway by
+// its address in the home network, too, for which no public certificate is.
+func (i *Identity) browserCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	own, signed := i.own.Load(), i.signed.Load()
+	if own != nil && (signed == nil || i.fits(own.Certificate, hello) || !i.fits(signed, hello)) {
+		return own.Certificate, nil
+	}
+	if signed != nil {
+		return signed, nil
+	}
+	return i.certificate.Load(), nil
+}
+
+// fits reports whether the certificate is valid now for what the client called.
+func (i *Identity) fits(certificate *tls.Certificate, hello *tls.ClientHelloInfo) bool {
+	if !validAt(certificate.Leaf, i.now()) || hello.SupportsCertificate(certificate) != nil {
+		return false
+	}
+	if hello.ServerName != "" {
+		return true // SupportsCertificate looked at it
+	}
+	// A client that calls an address sends no name (RFC 6066 section 3).
+	host, _, err := net.SplitHostPort(hello.Conn.LocalAddr().String())
+	return err == nil && certificate.Leaf.VerifyHostname(host) == nil
 }
 
 // ClientTLS is the configuration for calling another gateway. It presents our

@@ -17,6 +17,7 @@ type denial struct {
 // A later denial of the same name takes the place of an earlier one. A caller
 // that goes away does not stop what has begun.
 func (t *Table[T]) Persist(ctx context.Context, name string, save func(context.Context) error) error {
+	t.Settle(name)
 	ctx, cancel := visiting(ctx)
 	defer cancel()
 	err := save(ctx)
@@ -37,14 +38,30 @@ func (t *Table[T]) PersistLater(name string, save func(context.Context) error) {
 	}
 }
 
+// Settle ends what Run has left to do about a denial, because something durable
+// has made it pointless.
+func (t *Table[T]) Settle(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.unsaved, name)
+}
+
 // saveDenials tries those that could not be stored so far.
 func (t *Table[T]) saveDenials(ctx context.Context) {
 	t.mu.Lock()
 	unsaved := maps.Clone(t.unsaved)
 	t.mu.Unlock()
 	for name, d := range unsaved {
-		t.saveDenial(ctx, name, d)
+		if t.waits(name, d) {
+			t.saveDenial(ctx, name, d)
+		}
 	}
+}
+
+func (t *Table[T]) waits(name string, d *denial) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.unsaved[name] == d
 }
 
 func (t *Table[T]) saveDenial(ctx context.Context, name string, d *denial) {

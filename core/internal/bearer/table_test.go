@@ -404,6 +404,24 @@ func TestLastWordIsStored(t *testing.T) {
 	})
 }
 
+func TestSettledDenialIsLeftAlone(t *testing.T) {
+	running(t, func(t *testing.T, tab *table, _ *shelf) {
+		var calls atomic.Int32
+		tab.Persist(t.Context(), "a", func(context.Context) error {
+			calls.Add(1)
+			return errors.New("disk")
+		})
+		synctest.Wait()
+		tab.Settle("a")
+		tried := calls.Load()
+		time.Sleep(3 * FlushEvery)
+		synctest.Wait()
+		if n := calls.Load(); n != tried {
+			t.Errorf("%d more tries", n-tried)
+		}
+	})
+}
+
 // TestStoppedAtOnce stores what is left although it is told to stop first.
 func TestStoppedAtOnce(t *testing.T) {
 	s := fresh("a", "a")

@@ -84,6 +84,30 @@ func TestRevocationThatCannotBeStored(t *testing.T) {
 	})
 }
 
+// TestPairedAgainBeforeARevocationIsStored: the revocation that waits for a well
+// store must not end the tokens that came after it.
+func TestPairedAgainBeforeARevocationIsStored(t *testing.T) {
+	inBubble(t, func(r running) {
+		give(r.Service, r.memory, "laptop", laptopKey)
+		r.memory.broken(errors.New("disk full"))
+		if err := r.Revoke(t.Context(), "laptop"); err == nil {
+			t.Fatal("stored on a full disk")
+		}
+		synctest.Wait()
+		r.memory.broken(nil)
+		time.Sleep(time.Second)
+		secret, token := give(r.Service, r.memory, "laptop", laptopKey)
+		time.Sleep(3 * flushEvery)
+		synctest.Wait()
+		if !r.memory.row(token.Hash).RevokedAt.IsZero() {
+			t.Error("the new token is revoked on disk")
+		}
+		if err := verify(r.Service, secret, laptopKey); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestRevokedWhileBeingPaired is a revocation between the moment a token was
 // made and the moment it would begin to work.
 func TestRevokedWhileBeingPaired(t *testing.T) {

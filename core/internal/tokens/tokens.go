@@ -91,6 +91,8 @@ func (s *Service) Issue(device mesh.DeviceID, key mesh.KeyHash, grant mesh.Grant
 func (s *Service) Publish(token mesh.IssuedToken) {
 	at := s.table.Replace(secretOf(token))
 	if at.IsZero() {
+		// Its pairing has ended the tokens before it on disk as well.
+		s.table.Settle(string(token.DeviceID))
 		return
 	}
 	s.log.Warn("device was revoked while it was being paired", "device", token.DeviceID)

@@ -10,6 +10,7 @@ type Pairing struct {
 	Peer     *PeerToken  // what we may use with the other side; nil for browsers
 	Session  *Session    // the browser that is signed in by it; nil for gateways
 	Replaces DeviceID    // the device that this pairing repairs; "" for a new one
+	Repeated bool        // stored once before; nothing is stored when the device was removed since
 }
 
 // PairingRecord is the durable note of a pairing that one side has begun to

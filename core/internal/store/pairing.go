@@ -25,12 +25,18 @@ import (
 // it had before; an entry of its own that the key had until now goes. Only a
 // gateway with a key is not replaced by a device without one: sdk.Conflict. A
 // device that is no longer there is paired as if none had been chosen.
+//
+// A pairing that is repeated never brings a device back that was removed since
+// the first time: that is sdk.NotFound.
 func (s *Store) CompletePairing(ctx context.Context, p mesh.Pairing, record *mesh.PairingRecord) (mesh.Device, error) {
 	if err := checkPairing(p); err != nil {
 		return mesh.Device{}, wrap("complete pairing", err)
 	}
 	var device mesh.Device
 	err := s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if err := checkRepeated(ctx, tx, p); err != nil {
+			return err
+		}
 		row, err := putDevice(ctx, tx, rowOfDevice(p.Device), p.Replaces)
 		if err != nil {
 			return fmt.Errorf("device: %w", err)
@@ -63,6 +69,15 @@ func checkPairing(p mesh.Pairing) error {
 		return errors.New("session has no id or no hash")
 	}
 	return nil
+}
+
+// checkRepeated looks whether the device is still there.
+func checkRepeated(ctx context.Context, tx *gorm.DB, p mesh.Pairing) error {
+	if !p.Repeated {
+		return nil
+	}
+	_, err := gorm.G[deviceRow](tx).Select("id").Where("id = ?", string(p.Device.ID)).Take(ctx)
+	return orNoDevice(p.Device.ID, err)
 }
 
 // putDevice stores a device that has just been paired.

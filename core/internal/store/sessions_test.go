@@ -199,6 +199,28 @@ func TestPairingWithASessionIsWhole(t *testing.T) {
 	}
 }
 
+// TestRepeatedPairing replaces tokens and session while the device is there, and
+// does not bring it back.
+func TestRepeatedPairing(t *testing.T) {
+	s := newStore(t)
+	pairPhone(t, s)
+	session := sessionOf(phone().ID)
+	p := pairingOf(phone())
+	p.Session, p.Repeated = &session, true
+	pair(t, s, p)
+	diff(t, []mesh.Session{session}, sessions(t, s))
+	issued, err := s.IssuedTokens(t.Context())
+	must(t, err)
+	diff(t, []mesh.IssuedToken{p.Issued}, issued)
+
+	must(t, s.RemoveDevice(t.Context(), phone().ID))
+	_, err = s.CompletePairing(t.Context(), p, &mesh.PairingRecord{Code: "code", Role: mesh.RoleShowing, Expires: noon.Add(time.Hour)})
+	wantKind(t, err, sdk.NotFound)
+	if n := count(t, s, `SELECT (SELECT count(*) FROM mesh_nodes) + (SELECT count(*) FROM pairing_records)`); n != 0 {
+		t.Errorf("%d rows came back", n)
+	}
+}
+
 // TestPairingFilesTheSessionUnderTheKnownDevice whatever it named.
 func TestPairingFilesTheSessionUnderTheKnownDevice(t *testing.T) {
 	s := newStore(t)

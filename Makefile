@@ -19,11 +19,14 @@ help: ## list the targets
 run: build ## build everything and start the gateway with ./config.hcl
 	$(BIN)/salita serve $(ARGS)
 
+# Programs that others can write to are refused as plugins, whatever umask the
+# builder has.
 build: ## build bin/salita and the plugins in bin/plugins
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/salita ./cmd/salita
+	@umask 022; mkdir -p $(BIN)/plugins; chmod go-w $(BIN) $(BIN)/plugins
+	umask 022; $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/salita ./cmd/salita
 	@for p in $(PLUGINS); do \
 	  echo "$(GO) build ./plugins/$$p"; \
-	  $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/plugins/salita-plugin-$$p ./plugins/$$p || exit 1; \
+	  umask 022; $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/plugins/salita-plugin-$$p ./plugins/$$p || exit 1; \
 	done
 
 test: build ## all tests, with the race detector

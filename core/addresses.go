@@ -27,6 +27,15 @@ func (a *App) addresses() []string {
 	return out
 }
 
+// ownAddress is where a browser on this machine finds the gateway.
+func (a *App) ownAddress() string {
+	host, _, err := net.SplitHostPort(a.config.Server.Address)
+	if ip, bad := netip.ParseAddr(host); err != nil || host == "" || bad == nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(a.port()))
+}
+
 // hosts are the names and addresses that this gateway goes by.
 func (a *App) hosts() []string {
 	host, _, err := net.SplitHostPort(a.config.Server.Address)

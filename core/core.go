@@ -26,6 +26,7 @@ import (
 	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/core/internal/plugins"
 	"github.com/salita-mesh/salita/core/internal/router"
+	"github.com/salita-mesh/salita/core/internal/sessions"
 	"github.com/salita-mesh/salita/core/internal/store"
 	"github.com/salita-mesh/salita/core/internal/tokens"
 	"github.com/salita-mesh/salita/sdk"
@@ -56,6 +57,7 @@ type App struct {
 	identity *identity.Identity
 	store    *store.Store
 	tokens   *tokens.Service
+	sessions *sessions.Service
 	devices  *devices.Service
 	pairing  *pairing.Service
 	plugins  *plugins.Host
@@ -77,6 +79,12 @@ func New(ctx context.Context, config Config, logs io.Writer) (*App, error) {
 
 // Name is this device's name.
 func (a *App) Name() string { return a.identity.Name() }
+
+// SignInLink makes a link that signs one browser in as the owner, once.
+func (a *App) SignInLink() string {
+	link, _ := a.server.SignInLink()
+	return link
+}
 
 func (a *App) open(ctx context.Context) (err error) {
 	c := a.config
@@ -131,6 +139,9 @@ func (a *App) serve(ctx context.Context) (err error) {
 	if a.tokens, err = tokens.New(ctx, a.store, policy, a.log.Named("tokens"), time.Now); err != nil {
 		return err
 	}
+	if a.sessions, err = sessions.New(ctx, a.store, policy, a.log.Named("sessions"), time.Now); err != nil {
+		return err
+	}
 	a.peers = peer.New(a.identity, a.store, a.log.Named("peer"))
 	a.opened = append(a.opened, a.peers)
 	if a.devices, err = devices.New(ctx, devices.Options{
@@ -143,11 +154,12 @@ func (a *App) serve(ctx context.Context) (err error) {
 	a.plugins = a.newPlugins()
 	a.pairing = a.newPairing()
 	a.server = httpapi.New(httpapi.Services{
-		Identity: a.identity, Tokens: a.tokens, Devices: a.devices, Pairing: a.pairing,
+		Identity: a.identity, Tokens: a.tokens, Sessions: a.sessions, Devices: a.devices, Pairing: a.pairing,
 		Plugins: a.plugins, Peers: a.peers,
-		Auth:    auth.New(a.tokens, a.devices),
+		Auth:    auth.New(a.tokens, a.sessions, a.devices),
 		Router:  router.New(a.plugins),
 		Names:   a.names,
+		Address: a.ownAddress,
 		Version: Version, Log: a.log.Named("http"),
 	})
 	return nil
@@ -168,6 +180,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return a.server.Serve(a.private) })
 	g.Go(func() error { return a.identity.Run(ctx) })
 	g.Go(func() error { return a.tokens.Run(ctx) })
+	g.Go(func() error { return a.sessions.Run(ctx) })
 	g.Go(func() error { return a.devices.Run(ctx) })
 	g.Go(func() error { return a.pairing.Run(ctx) })
 	g.Go(func() error {

@@ -1,12 +1,10 @@
 package core
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 
 	"github.com/salita-mesh/salita/core/internal/config"
-	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/plugins"
 )
 
@@ -22,9 +20,6 @@ func (a *App) newPlugins() *plugins.Host {
 		DeviceName: a.identity.Name,
 		Version:    Version,
 		Log:        a.log.Named("plugins"),
-		Transport: func(dial plugins.Dial) http.RoundTripper {
-			return dataplane.New(dial, dataplane.Options{})
-		},
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 func (a *app) serve() *cobra.Command {
 	var options core.LoadOptions
+	var noBrowser bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
@@ -25,16 +26,23 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.Run(cmd.Context(), func() {
-				fmt.Fprintf(a.out, "%s is ready. Add a device with: salita pair\n", app.Name())
-			})
+			return app.Run(cmd.Context(), func() { a.welcome(app, !noBrowser) })
 		},
 	}
 	cmd.Flags().StringVar(&options.File, "config", "", "configuration file (default ./config.hcl, then config.hcl in the data folder)")
 	cmd.Flags().StringVar(&options.Address, "address", "", "HOST:PORT to listen on")
 	cmd.Flags().StringVar(&options.Name, "name", "", "name of this device")
-	cmd.Flags().Bool("no-browser", false, "never open a browser (the gateway has no page to show yet)")
+	cmd.Flags().BoolVar(&noBrowser, "no-browser", false, "do not open My Devices in a browser")
 	return cmd
+}
+
+// welcome says where My Devices is, once the gateway answers.
+func (a *app) welcome(gateway *core.App, browser bool) {
+	link := gateway.SignInLink()
+	fmt.Fprintf(a.out, "%s is ready. My Devices, for one browser, within five minutes:\n\n  %s\n\nA new link: salita open. Add a device: salita pair.\n", gateway.Name(), link)
+	if browser {
+		a.browse(link)
+	}
 }
 
 func (a *app) version() *cobra.Command {

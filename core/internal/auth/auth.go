@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/sessions"
 	"github.com/salita-mesh/salita/core/internal/tokens"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -33,11 +34,17 @@ type Evidence struct {
 	OwnerSocket   bool         // it came through the owner's private socket
 	Key           mesh.KeyHash // proved by mutual TLS; zero when not
 	Authorization []byte       // the Authorization header
+	Session       []byte       // the secret in a browser's cookie
 }
 
 // Verifier checks a token; the key is the one proved by mutual TLS, or zero.
 type Verifier interface {
 	Verify(token []byte, key mesh.KeyHash) (tokens.Verified, error)
+}
+
+// Sessions checks the secret of a signed-in browser.
+type Sessions interface {
+	Verify(secret []byte) (sessions.Verified, error)
 }
 
 // Names finds the name of a device.
@@ -48,30 +55,40 @@ type Names interface {
 // Authenticator identifies callers.
 type Authenticator struct {
 	verifier Verifier
+	sessions Sessions
 	names    Names
 }
 
-// New returns an Authenticator over the token verifier.
-func New(verifier Verifier, names Names) *Authenticator {
-	return &Authenticator{verifier: verifier, names: names}
+// New returns an Authenticator over tokens and sessions.
+func New(verifier Verifier, sessions Sessions, names Names) *Authenticator {
+	return &Authenticator{verifier: verifier, sessions: sessions, names: names}
 }
 
-// Identity is a Principal and what its token's use has to tell its holder.
+// Identity is a Principal and what the use of its token or session has to tell
+// its holder. At most one of the two is set.
 type Identity struct {
 	Principal
-	Token tokens.Verified
+	Token   tokens.Verified
+	Session sessions.Verified
 }
 
 // Identify says who is asking. Without any credentials it returns nobody and no
 // error. A token that does not open anything, for whatever reason, is the same
-// NeedsRepair to the caller; the reason is the cause.
+// NeedsRepair to the caller; the reason is the cause. A session that has ended
+// is nobody: its browser is simply not signed in any more.
 func (a *Authenticator) Identify(e Evidence) (Identity, error) {
-	if e.OwnerSocket {
+	switch {
+	case e.OwnerSocket:
 		return Identity{Principal: Principal{Owner: true}}, nil
+	case len(e.Authorization) > 0:
+		return a.bearer(e)
+	case len(e.Session) > 0:
+		return a.browser(e.Session), nil
 	}
-	if len(e.Authorization) == 0 {
-		return Identity{}, nil
-	}
+	return Identity{}, nil
+}
+
+func (a *Authenticator) bearer(e Evidence) (Identity, error) {
 	token, ok := tokens.AuthorizationToken(e.Authorization)
 	if !ok {
 		return Identity{}, refused(errors.New("authorization header is not a bearer token"))
@@ -88,6 +105,22 @@ func (a *Authenticator) Identify(e Evidence) (Identity, error) {
 		},
 		Token: verified,
 	}, nil
+}
+
+func (a *Authenticator) browser(secret []byte) Identity {
+	verified, err := a.sessions.Verify(secret)
+	if err != nil {
+		return Identity{}
+	}
+	return Identity{
+		Principal: Principal{
+			Owner:  verified.Kind == mesh.SessionOwner || verified.Manage,
+			Device: verified.DeviceID,
+			Name:   a.names.Name(verified.DeviceID),
+			Grant:  verified.Permissions,
+		},
+		Session: verified,
+	}
 }
 
 func refused(cause error) error {

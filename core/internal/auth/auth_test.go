@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/sessions"
 	"github.com/salita-mesh/salita/core/internal/tokens"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -27,13 +28,27 @@ func (f fakeVerifier) Verify(token []byte, key mesh.KeyHash) (tokens.Verified, e
 	return tokens.Verified{DeviceID: "laptop", Permissions: mesh.Grant{"media:*"}}, nil
 }
 
+// fakeSessions knows sessions by their secrets.
+type fakeSessions map[string]sessions.Verified
+
+func (f fakeSessions) Verify(secret []byte) (sessions.Verified, error) {
+	if v, ok := f[string(secret)]; ok {
+		return v, nil
+	}
+	return sessions.Verified{}, sessions.ErrUnknown
+}
+
 type fakeNames map[mesh.DeviceID]string
 
 func (f fakeNames) Name(id mesh.DeviceID) string { return f[id] }
 
 func TestIdentify(t *testing.T) {
 	key := mesh.KeyHash{1}
-	a := New(fakeVerifier{"good", key}, fakeNames{"laptop": "Laptop"})
+	a := New(fakeVerifier{"good", key}, fakeSessions{
+		"owner":   {Kind: mesh.SessionOwner},
+		"phone":   {Kind: mesh.SessionDevice, DeviceID: "phone", Permissions: mesh.Grant{"media:upload"}},
+		"manager": {Kind: mesh.SessionDevice, DeviceID: "phone", Manage: true},
+	}, fakeNames{"laptop": "Laptop", "phone": "Phone"})
 	laptop := Principal{Device: "laptop", Name: "Laptop", Grant: mesh.Grant{"media:*"}}
 	tests := []struct {
 		name     string
@@ -48,6 +63,11 @@ func TestIdentify(t *testing.T) {
 		{"token and key", Evidence{Key: key, Authorization: []byte("Bearer good")}, laptop, nil},
 		{"token without key", Evidence{Authorization: []byte("Bearer good")}, Principal{}, tokens.ErrWrongKey},
 		{"token with another key", Evidence{Key: mesh.KeyHash{2}, Authorization: []byte("Bearer good")}, Principal{}, tokens.ErrWrongKey},
+		{"owner's browser", Evidence{Session: []byte("owner")}, Principal{Owner: true}, nil},
+		{"phone's browser", Evidence{Session: []byte("phone")}, Principal{Device: "phone", Name: "Phone", Grant: mesh.Grant{"media:upload"}}, nil},
+		{"phone that may manage", Evidence{Session: []byte("manager")}, Principal{Owner: true, Device: "phone", Name: "Phone"}, nil},
+		{"session that has ended", Evidence{Session: []byte("old")}, Principal{}, nil},
+		{"bad token beside a good session", Evidence{Authorization: []byte("Bearer bad"), Session: []byte("owner")}, Principal{}, tokens.ErrUnknown},
 		{"unknown token", Evidence{Key: key, Authorization: []byte("Bearer bad")}, Principal{}, tokens.ErrUnknown},
 	}
 	for _, tt := range tests {

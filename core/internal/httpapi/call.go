@@ -41,12 +41,16 @@ func (s *Server) identify(c *fiber.Ctx) (*call, error) {
 		OwnerSocket:   conn.Owner(),
 		Key:           key,
 		Authorization: c.Context().Request.Header.Peek(fiber.HeaderAuthorization),
+		Session:       c.Context().Request.Header.Cookie(sessionCookie),
 	})
 	if err != nil {
 		return nil, err
 	}
 	if who.Token.Renewed {
 		c.Set(peer.HeaderTokenExpires, who.Token.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	if who.Session.Renewed {
+		keepSession(c, string(c.Context().Request.Header.Cookie(sessionCookie)), who.Session.ExpiresAt)
 	}
 	return &call{Ctx: c, server: s, who: who}, nil
 }

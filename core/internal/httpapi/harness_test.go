@@ -24,6 +24,7 @@ import (
 	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/core/internal/plugins"
 	"github.com/salita-mesh/salita/core/internal/router"
+	"github.com/salita-mesh/salita/core/internal/sessions"
 	"github.com/salita-mesh/salita/core/internal/store"
 	"github.com/salita-mesh/salita/core/internal/tokens"
 )
@@ -70,6 +71,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signedIn, err := sessions.New(ctx, db, mesh.TokenPolicy{Lifetime: time.Hour, RenewWithin: time.Minute}, log, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	peers := peer.New(self, db, log)
 	t.Cleanup(func() { peers.Close() })
 	list, err := devices.New(ctx, devices.Options{
@@ -101,8 +106,8 @@ func newWorld(t *testing.T) *world {
 	w.powerlessOnes = pair(mesh.Device{ID: "powerless", Name: "Powerless", Kind: mesh.KindScript, PairedAt: time.Now()}, nil)
 
 	w.server = New(Services{
-		Identity: self, Auth: auth.New(verifier, list), Tokens: verifier, Devices: list, Pairing: pairings,
-		Plugins: host, Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Version: "test", Log: log,
+		Identity: self, Auth: auth.New(verifier, signedIn, list), Tokens: verifier, Sessions: signedIn, Devices: list, Pairing: pairings,
+		Plugins: host, Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Address: func() string { return w.address }, Version: "test", Log: log,
 	})
 	w.serve(self)
 	return w

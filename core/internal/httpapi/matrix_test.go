@@ -30,6 +30,9 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 	)
 	want := map[string]string{
 		"GET /livez": open, "GET /readyz": open,
+		"GET /": open, "GET /open": open, "GET /add": open, "GET /join": open, "GET /assets/*": open,
+		"POST /auth/links": owner, "POST /auth/session": open, "GET /auth/session": known, "DELETE /auth/session": known,
+		"GET /api/sessions": owner, "DELETE /api/sessions/:id": owner,
 		"GET /health":           known,
 		"POST /auth/pair/start": owner, "GET /auth/pair/:code": owner, "DELETE /auth/pair/:code": owner,
 		"POST /auth/pair/gateway/hello": open, "POST /auth/pair/gateway/share": open, "POST /auth/pair/gateway/confirm": open,
@@ -107,7 +110,7 @@ func checkError(t *testing.T, w *world, what string, got answer) {
 func TestUnknownPathsTellStrangersNothing(t *testing.T) {
 	w := newWorld(t)
 	callers := w.callers()
-	for _, path := range []string{"/", "/media", "/nothing/at/all", "/api/nothing"} {
+	for _, path := range []string{"/media", "/nothing/at/all", "/api/nothing"} {
 		if got := w.do(callers["nobody"], "GET", path, nil); got.status != http.StatusUnauthorized {
 			t.Errorf("GET %s as nobody: %d", path, got.status)
 		}

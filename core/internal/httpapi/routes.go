@@ -41,6 +41,19 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/readyz", open, s.alive},
 		{http.MethodGet, "/health", paired, s.health},
 
+		{http.MethodGet, "/", open, s.page},
+		{http.MethodGet, "/open", open, s.page},
+		{http.MethodGet, "/add", open, s.page},
+		{http.MethodGet, "/join", open, s.page},
+		{http.MethodGet, "/assets/*", open, s.page},
+
+		{http.MethodPost, "/auth/links", owner, s.mintLink},
+		{http.MethodPost, "/auth/session", open, s.signIn},
+		{http.MethodGet, "/auth/session", paired, s.whoAmI},
+		{http.MethodDelete, "/auth/session", paired, s.signOut},
+		{http.MethodGet, "/api/sessions", owner, s.listSessions},
+		{http.MethodDelete, "/api/sessions/:id", owner, s.removeSession},
+
 		{http.MethodPost, "/auth/pair/start", owner, s.pairStart},
 		{http.MethodGet, "/auth/pair/:code", owner, s.pairWindow},
 		{http.MethodDelete, "/auth/pair/:code", owner, s.pairCancel},
@@ -69,6 +82,9 @@ func (s *Server) routes() []route {
 func (s *Server) mount() {
 	for _, r := range s.routes() {
 		s.app.Add(r.method, r.path, s.handler(r.access, r.handle))
+		if r.method == http.MethodGet {
+			s.app.Add(http.MethodHead, r.path, s.handler(r.access, r.handle))
+		}
 	}
 	s.app.All("/*", s.handler(open, s.forward)) // the router asks who may
 }

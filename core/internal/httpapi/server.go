@@ -20,6 +20,7 @@ import (
 	"github.com/salita-mesh/salita/core/internal/pairing"
 	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/core/internal/router"
+	"github.com/salita-mesh/salita/core/internal/sessions"
 	"github.com/salita-mesh/salita/core/internal/tokens"
 )
 
@@ -39,12 +40,14 @@ type Services struct {
 	Identity *identity.Identity
 	Auth     *auth.Authenticator
 	Tokens   *tokens.Service
+	Sessions *sessions.Service
 	Devices  *devices.Service
 	Pairing  *pairing.Service
 	Plugins  Plugins
 	Router   *router.Router
 	Peers    *peer.Client
 	Names    func() []string // the host names that browsers may call this gateway by
+	Address  func() string   // host:port at which a browser on this machine finds it
 	Version  string
 	Log      hclog.Logger
 }

@@ -54,16 +54,20 @@ const (
 // PairingInput is one event with its circumstances.
 type PairingInput struct {
 	Event PairingEvent
-	Key   KeyHash   // who sent it; for claim, share and the two confirms
+	Key   KeyHash   // who sent it; for claim, share and the two confirms; zero: a browser
 	At    time.Time // now
 }
 
 // PairingWindow is the time in which one device may join, as a pure state
 // machine. The zero value is not a window; use NewPairingWindow. It is a
 // value: Next returns the changed copy.
+//
+// A gateway joins with its key and may say hello again. A browser or script has
+// no key, and whoever saw the link could be the next one to claim, so it claims
+// once; each of its attempts is a share and its confirm in one.
 type PairingWindow struct {
 	State    PairingState
-	Claimant KeyHash // the key that claimed it; zero while open
+	Claimant KeyHash // the key that claimed it; zero while open and for a browser
 	Attempts int     // attempts at the number so far, right and wrong
 	Limit    int     // attempts allowed in all
 	Expires  time.Time
@@ -71,7 +75,7 @@ type PairingWindow struct {
 	// awaits is the message that the claimant may send next besides another
 	// hello: a share after a hello, a confirm after a share, nothing after a
 	// wrong one. Each hello is good for one attempt, so that never two are in
-	// flight.
+	// flight. A browser, which says no hello again, may try again at once.
 	awaits PairingEvent
 }
 
@@ -135,6 +139,9 @@ func (w PairingWindow) nextClaimed(in PairingInput) (PairingWindow, []PairingEff
 	}
 	switch in.Event {
 	case PairingClaim:
+		if w.byBrowser() {
+			return w, nil, PairingBusy()
+		}
 		return w.claimAgain()
 	case PairingShare:
 		return w.attempt()
@@ -143,6 +150,9 @@ func (w PairingWindow) nextClaimed(in PairingInput) (PairingWindow, []PairingEff
 	}
 	return w.refuse(in)
 }
+
+// byBrowser reports whether a device without a key claimed the window.
+func (w PairingWindow) byBrowser() bool { return w.State != PairingOpen && w.Claimant.IsZero() }
 
 // claimAgain serves a device that tries again, after a wrong number or a crash:
 // number and count stay.
@@ -185,6 +195,9 @@ func (w PairingWindow) confirm(event PairingEvent) (PairingWindow, []PairingEffe
 		return w, effects, PairingTooMany()
 	}
 	w.awaits = ""
+	if w.byBrowser() {
+		w.awaits = PairingShare
+	}
 	return w, []PairingEffect{PairingDropExchange}, PairingWrongPIN()
 }
 
@@ -194,8 +207,13 @@ func (w PairingWindow) nextProved(in PairingInput) (PairingWindow, []PairingEffe
 		w, effects := w.end(PairingPaired)
 		return w, effects, nil
 	case PairingNotStored:
-		// The exchange is kept, so that the same confirm can be repeated.
+		// The exchange is kept, so that the same confirm can be repeated. A
+		// browser repeats its attempt, which was right and so costs nothing.
 		w.State = PairingClaimed
+		if w.byBrowser() {
+			w.Attempts--
+			w.awaits = PairingShare
+		}
 		return w, nil, nil
 	}
 	return w.refuse(in)

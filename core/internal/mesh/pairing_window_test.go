@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ var (
 	opened  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	joiner  = mesh.KeyHash{1}
 	another = mesh.KeyHash{2}
+	browser = mesh.KeyHash{} // it has none
 )
 
 const (
@@ -60,6 +62,21 @@ func wrongAttempts(first, last int) []step {
 		}
 	}
 	return steps
+}
+
+// by tells the same story of another device.
+func by(key mesh.KeyHash, steps ...step) []step {
+	told := slices.Clone(steps)
+	for i := range told {
+		told[i].by = key
+	}
+	return told
+}
+
+// wrongTries are a browser's wrong numbers, from attempt first to last; the
+// claim must have been made already.
+func wrongTries(first, last int) []step {
+	return slices.DeleteFunc(by(browser, wrongAttempts(first, last)...), func(s step) bool { return s.event == mesh.PairingClaim })
 }
 
 func story(parts ...any) []step {
@@ -186,6 +203,53 @@ func TestPairingWindow(t *testing.T) {
 			step{mesh.PairingShare, joiner, 0, mesh.PairingPaired, 4, nil, mesh.WordsGone},
 			step{mesh.PairingConfirmOK, joiner, 0, mesh.PairingPaired, 4, nil, mesh.WordsGone},
 		)},
+		{"a browser's number is right the first time", by(browser, claim, share, right, store)},
+		{"a browser needs no second hello after a wrong number", story(by(browser, claim), wrongTries(1, 4),
+			step{mesh.PairingShare, browser, 0, mesh.PairingClaimed, 0, effects(mesh.PairingAnswerShare), ""},
+			step{mesh.PairingConfirmOK, browser, 0, mesh.PairingProved, 0, effects(mesh.PairingStore), ""},
+			step{mesh.PairingStored, browser, 0, mesh.PairingPaired, 0, effects(mesh.PairingClose), ""},
+		)},
+		{"a browser's five wrong numbers end it", story(by(browser, claim), wrongTries(1, 5),
+			step{mesh.PairingShare, browser, 0, mesh.PairingFailed, 0, nil, mesh.WordsTooMany},
+			step{mesh.PairingClaim, joiner, 0, mesh.PairingFailed, 0, nil, mesh.WordsGone},
+		)},
+		{"a browser claims once", story(by(browser, claim),
+			step{mesh.PairingClaim, browser, 0, mesh.PairingClaimed, 5, nil, mesh.WordsBusy},
+			by(browser, share),
+			step{mesh.PairingClaim, browser, 0, mesh.PairingClaimed, 4, nil, mesh.WordsBusy},
+			by(browser, right, store),
+			step{mesh.PairingClaim, browser, 0, mesh.PairingPaired, 4, nil, mesh.WordsGone},
+		)},
+		{"a gateway cannot take a browser's window", story(by(browser, claim),
+			step{mesh.PairingClaim, joiner, 0, mesh.PairingClaimed, 5, nil, mesh.WordsBusy},
+			step{mesh.PairingShare, joiner, 0, mesh.PairingClaimed, 5, nil, mesh.WordsBusy},
+			by(browser, share),
+			step{mesh.PairingConfirmOK, joiner, 0, mesh.PairingClaimed, 4, nil, mesh.WordsBusy},
+			by(browser, right, store),
+		)},
+		{"a browser cannot take a gateway's window", story(claim,
+			step{mesh.PairingClaim, browser, 0, mesh.PairingClaimed, 5, nil, mesh.WordsBusy},
+			step{mesh.PairingShare, browser, 0, mesh.PairingClaimed, 5, nil, mesh.WordsBusy},
+			share,
+			step{mesh.PairingConfirmOK, browser, 0, mesh.PairingClaimed, 4, nil, mesh.WordsBusy},
+			right, store,
+		)},
+		{"a browser's number means nothing before its claim", story(
+			step{mesh.PairingShare, browser, 0, mesh.PairingOpen, 5, nil, mesh.WordsGone},
+			step{mesh.PairingConfirmOK, browser, 0, mesh.PairingOpen, 5, nil, mesh.WordsGone},
+			claim, share, right, store,
+		)},
+		{"a browser repeats what could not be stored, at no cost", story(by(browser, claim), wrongTries(1, 4),
+			step{mesh.PairingShare, browser, 0, mesh.PairingClaimed, 0, effects(mesh.PairingAnswerShare), ""},
+			step{mesh.PairingConfirmOK, browser, 0, mesh.PairingProved, 0, effects(mesh.PairingStore), ""},
+			step{mesh.PairingNotStored, browser, 0, mesh.PairingClaimed, 1, nil, ""},
+			step{mesh.PairingShare, browser, 0, mesh.PairingClaimed, 0, effects(mesh.PairingAnswerShare), ""},
+			step{mesh.PairingConfirmOK, browser, 0, mesh.PairingProved, 0, effects(mesh.PairingStore), ""},
+			step{mesh.PairingStored, browser, 0, mesh.PairingPaired, 0, effects(mesh.PairingClose), ""},
+		)},
+		{"a browser's window expires", story(by(browser, claim),
+			step{mesh.PairingShare, browser, windowLength, mesh.PairingExpired, 5, effects(mesh.PairingClose), mesh.WordsGone},
+		)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := mesh.NewPairingWindow(allAttempts, opened.Add(windowLength))
@@ -257,7 +321,9 @@ func TestPairingFailure(t *testing.T) {
 func FuzzPairingWindow(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 4})
 	f.Add([]byte{0, 1, 3, 0, 1, 3, 0, 1, 3, 0, 1, 3, 0, 1, 3, 0, 1, 2})
-	f.Add([]byte{0, 1, 2, 5, 2, 4, 0x40, 0x41})
+	f.Add([]byte{0, 1, 2, 5, 2, 4, 0x20, 0x21})
+	f.Add([]byte{0x40, 0x40, 0x41, 0x43, 0x41, 0x42, 5, 0x41, 0x42, 4})
+	f.Add([]byte{0x40, 0x41, 0x42, 5, 0x41, 0x42, 5, 0x41, 0x42, 5, 0x41, 0x42, 5, 0x41, 0x42, 5, 0x41, 0x42, 5})
 	events := []mesh.PairingEvent{
 		mesh.PairingClaim, mesh.PairingShare, mesh.PairingConfirmOK, mesh.PairingConfirmBad,
 		mesh.PairingStored, mesh.PairingNotStored, mesh.PairingTick, mesh.PairingCancel,
@@ -265,24 +331,28 @@ func FuzzPairingWindow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, moves []byte) {
 		w := mesh.NewPairingWindow(allAttempts, opened.Add(windowLength))
 		count := map[mesh.PairingEffect]int{}
+		forgiven := 0 // attempts that were right, and could not be stored
 		now := opened
 		for _, move := range moves {
-			key := joiner
-			if move&0x40 != 0 {
-				key = another
-			}
+			key := [...]mesh.KeyHash{joiner, another, browser, browser}[move>>5&3]
 			if move&0x80 != 0 {
 				now = now.Add(time.Minute)
 			}
 			before := w
 			var done []mesh.PairingEffect
 			var err error
-			w, done, err = w.Next(mesh.PairingInput{Event: events[int(move&0x3f)%len(events)], Key: key, At: now})
+			w, done, err = w.Next(mesh.PairingInput{Event: events[int(move&0x1f)%len(events)], Key: key, At: now})
 			for _, effect := range done {
 				count[effect]++
 				if effect == mesh.PairingStore && (err != nil || w.State != mesh.PairingProved) {
 					t.Fatalf("stores in state %s with error %v", w.State, err)
 				}
+			}
+			if before.State == mesh.PairingProved && w.Attempts < before.Attempts {
+				forgiven++
+			}
+			if w.Attempts < 0 || w.Attempts < before.Attempts && before.State != mesh.PairingProved {
+				t.Fatalf("%d attempts became %d in state %s", before.Attempts, w.Attempts, before.State)
 			}
 			if before.State.Over() && (w != before || len(done) > 0) {
 				t.Fatalf("a window in state %s changed", before.State)
@@ -294,7 +364,7 @@ func FuzzPairingWindow(f *testing.F) {
 		switch {
 		case count[mesh.PairingMakePIN] > 1:
 			t.Fatal("the number changed")
-		case count[mesh.PairingAnswerShare] > allAttempts:
+		case count[mesh.PairingAnswerShare]-forgiven > allAttempts:
 			t.Fatalf("%d attempts were answered", count[mesh.PairingAnswerShare])
 		case count[mesh.PairingStore] > 0 && count[mesh.PairingAnswerShare] == 0:
 			t.Fatal("stored without an attempt")

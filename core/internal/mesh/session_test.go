@@ -19,7 +19,7 @@ func TestSessionSecretForm(t *testing.T) {
 	if other, _ := NewSessionSecret(); other == secret {
 		t.Fatal("two new secrets are the same")
 	}
-	if NewSessionID() == NewSessionID() {
+	if a, b := NewSessionID(), NewSessionID(); a == b {
 		t.Fatal("two new sessions share an id")
 	}
 }

@@ -3,6 +3,8 @@ module github.com/salita-mesh/salita
 go 1.26.0
 
 require (
+	github.com/chromedp/cdproto v0.159.0 // tests: what a browser can be told
+	github.com/chromedp/chromedp v0.23.0 // tests: a real browser on the pages
 	github.com/gofiber/fiber/v2 v2.52.15 // the HTTP interface
 	github.com/gofrs/flock v0.13.2 // one gateway per data folder
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
@@ -10,6 +12,7 @@ require (
 	github.com/hashicorp/go-hclog v1.6.3 // the gateway's one logger
 	github.com/hashicorp/go-plugin v1.8.0 // starts plugins and carries their control calls
 	github.com/hashicorp/hcl/v2 v2.25.0 // config.hcl
+	github.com/makiuchi-d/gozxing v0.1.1 // tests: reads the QR code off the screen
 	github.com/mdp/qrterminal/v3 v3.2.1 // the QR code in a terminal
 	github.com/pressly/goose/v3 v3.29.0 // numbered migrations
 	github.com/schollz/progressbar/v3 v3.19.1 // the progress of a transfer in a terminal
@@ -33,6 +36,7 @@ require (
 	github.com/apparentlymart/go-textseg/v17 v17.0.1 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/fatih/color v1.13.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/hashicorp/yamux v0.1.2 // indirect
@@ -59,6 +63,7 @@ require (
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
+	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261005182115-fad411399dd8 // indirect
 	modernc.org/libc v1.80.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect

@@ -68,7 +68,10 @@ async function refresh(session) {
     return true;
   } catch (thrown) {
     const problem = asProblem(thrown);
-    return failed(problem) || problem.code !== 'offline';
+    if (failed(problem)) return true;
+    if (problem.code === 'offline') return false;
+    complain(byId('devices-problem'), problem);
+    return true;
   }
 }
 

@@ -64,9 +64,10 @@ async function verify() {
     });
     go(claiming.verified(state));
   } catch (thrown) {
-    go(claiming.failed(state, asProblem(thrown)));
-    pin.select();
-    pin.focus();
+    const problem = asProblem(thrown);
+    if (problem.code === 'forbidden') pin.value = '';
+    go(claiming.failed(state, problem));
+    if (state.view === 'pin') pin.focus();
   }
 }
 

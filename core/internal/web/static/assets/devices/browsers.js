@@ -9,7 +9,7 @@ export function browsersPanel({ failed }) {
   const list = byId('browser-list');
 
   async function refresh() {
-    const sessions = await call('GET', '/api/sessions');
+    const sessions = (await call('GET', '/api/sessions')) ?? [];
     // The one in use first, then the latest used.
     const ordered = [...sessions].sort((a, b) => Number(b.current === true) - Number(a.current === true) || Date.parse(b.last_used_at) - Date.parse(a.last_used_at));
     reconcile(list, ordered, { key: (session) => session.id, create, update });

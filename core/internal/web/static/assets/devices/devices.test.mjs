@@ -18,7 +18,7 @@ test('this device first, then Available by last use, Offline, Needs re-pairing',
   ]);
   assert.deepEqual(list.map((card) => card.id), ['me', 'anna', 'zoe', 'off-lately', 'odd', 'off-long', 'never', 'broken']);
   assert.deepEqual(list.map((card) => card.self), [true, false, false, false, false, false, false, false]);
-  assert.equal(list[0].can, 'Can store media');
+  assert.equal(list[0].can, 'Can\u00a0store\u00a0media');
   assert.equal(list.find((card) => card.id === 'odd').word, 'Offline');
 });
 
@@ -26,7 +26,7 @@ test('a card says what people need', () => {
   const [card] = cards(null, [device('x', 'offline', '2026-03-09T00:00:00Z', { name: '', kind: 'browser', capabilities: ['media.storage', 'always_on'] })]);
   assert.deepEqual(card, {
     id: 'x', name: 'Unnamed device', kind: 'browser', self: false, status: 'offline', word: 'Offline',
-    seen: '2026-03-09T00:00:00Z', can: 'Can store media · Always on',
+    seen: '2026-03-09T00:00:00Z', can: 'Can\u00a0store\u00a0media · Always\u00a0on',
   });
   assert.equal(cards(null, [device('x', 'available', '2026-03-09T00:00:00Z')])[0].seen, null);
   assert.deepEqual(cards(null, []), []);

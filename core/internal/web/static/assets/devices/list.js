@@ -24,7 +24,7 @@ function card(device) {
     word: status(known),
     // For one that is here now, when it was last seen says nothing.
     seen: known === 'available' ? null : (device.last_seen ?? null),
-    can: can(device.capabilities).join(' · '),
+    can: abilities(device.capabilities),
   };
 }
 
@@ -37,8 +37,13 @@ function selfCard(self) {
     status: 'available',
     word: status('available'),
     seen: null,
-    can: can(self.capabilities, self.titles).join(' · '),
+    can: abilities(self.capabilities, self.titles),
   };
+}
+
+// A line may break between two abilities, not within one.
+function abilities(capabilities, titles) {
+  return can(capabilities, titles).map((words) => words.replaceAll(' ', '\u00a0')).join(' · ');
 }
 
 function order(a, b) {

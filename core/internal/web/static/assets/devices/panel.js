@@ -22,7 +22,7 @@ export function devicesPanel({ failed }) {
     self = gateway;
     owner = asOwner;
     try {
-      devices = await call('GET', '/api/devices');
+      devices = (await call('GET', '/api/devices')) ?? [];
       complain(byId('devices-problem'), null);
     } catch (thrown) {
       const problem = asProblem(thrown);
@@ -69,7 +69,7 @@ export function devicesPanel({ failed }) {
     part('seen').dateTime = card.seen ?? '';
     part('seen').title = exactly(card.seen);
     toggle(part('actions'), owner);
-    toggle(part('repair'), card.status === 'needs_repair');
+    toggle(part('repair'), owner && card.status === 'needs_repair');
     toggle(part('remove'), !card.self);
     part('rename').setAttribute('aria-label', `Rename ${card.name}`);
     part('remove').setAttribute('aria-label', `Remove ${card.name}`);

@@ -27,7 +27,7 @@ export function joinPanel({ display, signedOut, begin }) {
     write(byId('pin-submit'), ['sending', 'proving'].includes(state.view) ? 'Checking…' : 'Join');
     if (VIEWS[state.view]) display(VIEWS[state.view]);
     if (state.view === 'pin' && before !== 'pin') {
-      pin.select();
+      if (state.problem?.code === 'forbidden') pin.value = '';
       pin.focus();
     }
   }

@@ -54,7 +54,7 @@ export function showPanel({ display, signedOut }) {
       next = showing.polled(state, await call('GET', `/auth/pair/${encodeURIComponent(code)}`));
     } catch (thrown) {
       const problem = asProblem(thrown);
-      if (problem.status === 401) {
+      if (problem.status === 401 || problem.status === 403) {
         leave();
         signedOut();
         return false;

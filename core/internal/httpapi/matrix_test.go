@@ -43,6 +43,8 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 		"POST /api/devices/:id/send": upload,
 		"GET /api/tokens":            owner, "POST /api/tokens/revoke/:id": owner,
 		"GET /api/plugins": owner,
+		"GET /trust":       open, "GET /trust/salita.crt": known, "GET /trust/salita.mobileconfig": known,
+		"GET /api/trust": known, "POST /api/trust": owner,
 	}
 	passes := func(rule, kind, name string) bool {
 		switch rule {

@@ -73,6 +73,12 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/api/discover", owner, s.discover},
 		{http.MethodPost, "/api/devices/:id/send", may(mediaUpload), s.send},
 
+		{http.MethodGet, "/trust", open, s.page},
+		{http.MethodGet, "/trust/salita.crt", paired, s.authorityFile},
+		{http.MethodGet, "/trust/salita.mobileconfig", paired, s.appleProfile},
+		{http.MethodGet, "/api/trust", paired, s.trust},
+		{http.MethodPost, "/api/trust", owner, s.enableTrust},
+
 		{http.MethodGet, "/api/tokens", owner, s.listTokens},
 		{http.MethodPost, "/api/tokens/revoke/:id", owner, s.revokeTokens},
 		{http.MethodGet, "/api/plugins", owner, s.listPlugins},

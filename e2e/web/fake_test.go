@@ -43,13 +43,14 @@ type fake struct {
 	browser []object          // as GET /api/sessions tells them
 	fail    map[string]object
 	calls   []string // method, path and body of what was changed
+	trust   object   // as GET /api/trust tells it
 	lie     int      // how many uploads are answered with a wrong hash
 	slow    chan struct{}
 }
 
 // newFake serves the pages from the source tree beside canned answers.
 func newFake(t *testing.T) *fake {
-	f := &fake{name: "Study Desktop", roles: make(map[string]string), fail: make(map[string]object), slow: make(chan struct{})}
+	f := &fake{name: "Study Desktop", roles: make(map[string]string), fail: make(map[string]object), trust: object{"enabled": false}, slow: make(chan struct{})}
 	mux := http.NewServeMux()
 	f.pages(mux)
 	f.sessions(mux)
@@ -225,14 +226,16 @@ func without(list []object, id string) []object {
 }
 
 func (f *fake) showing(mux *http.ServeMux) {
-	mux.HandleFunc("POST /auth/pair/start", f.signedIn("owner", func(w http.ResponseWriter, _ *http.Request) {
+	start := f.signedIn("owner", func(w http.ResponseWriter, _ *http.Request) {
 		f.window = object{"state": "open"}
 		link := f.link()
 		answer(w, 200, object{
 			"code": fakeCode, "linking_code": fakeSecret, "link": link, "qr_url": link,
 			"expires_at": time.Now().Add(5 * time.Minute).UTC(),
 		})
-	}))
+	})
+	mux.HandleFunc("POST /auth/pair/start", start)
+	mux.HandleFunc("POST /api/devices/{id}/repair", start)
 	mux.HandleFunc("GET /auth/pair/{code}", f.signedIn("owner", func(w http.ResponseWriter, r *http.Request) {
 		if f.window == nil || r.PathValue("code") != fakeCode {
 			refuse(w, problem(404, "not_found", "This code has expired. Show a new one."))
@@ -324,6 +327,22 @@ func (f *fake) api(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("GET /api/devices", f.signedIn("phone", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, f.devices)
+	}))
+	mux.HandleFunc("GET /api/devices/{id}", f.signedIn("phone", func(w http.ResponseWriter, r *http.Request) {
+		for _, d := range f.devices {
+			if d["id"] == r.PathValue("id") {
+				answer(w, 200, d)
+				return
+			}
+		}
+		refuse(w, problem(404, "not_found", "That isn't here."))
+	}))
+	mux.HandleFunc("GET /api/trust", f.signedIn("phone", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, f.trust)
+	}))
+	mux.HandleFunc("POST /api/trust", f.signedIn("owner", func(w http.ResponseWriter, _ *http.Request) {
+		f.trust = object{"enabled": true, "fingerprint": strings.TrimSuffix(strings.Repeat("A1:", 32), ":")}
+		answer(w, 200, f.trust)
 	}))
 	mux.HandleFunc("PATCH /api/devices/{id}", f.signedIn("owner", func(w http.ResponseWriter, r *http.Request) {
 		name := read(r)["name"]

@@ -294,6 +294,50 @@ func TestJoiningAnotherGateway(t *testing.T) {
 	p.says("h1", "NAS is paired")
 }
 
+func TestPairingAgain(t *testing.T) {
+	f := newFake(t)
+	f.devices = family()
+	p := signIn(t, f, desktop)
+	p.says(".device", "NAS in the attic")
+	p.click(`.device[data-status="needs_repair"] a`)
+	p.view("open")
+	p.says("h1", "NAS in the attic")
+	p.says("#steps-gateway", "Paste the link")
+	p.await("the link to be shown", `document.querySelector("#link").checkVisibility()`)
+	f.called(t, "POST /api/devices/nas/repair")
+	if f.count("POST /auth/pair/start") != 0 {
+		t.Error("opened a window for anybody")
+	}
+	p.everywhere("add-repair")
+	p.open(f.URL + "/add#repair=gone")
+	p.do("reload", chromedp.Reload())
+	p.view("ended")
+	p.says("#ended-problem", "That isn't here.")
+}
+
+func TestTrustedConnection(t *testing.T) {
+	f := newFake(t)
+	m := newPage(t, phone)
+	m.open(f.URL + "/trust")
+	m.view("signedout")
+	m.everywhere("trust-signedout")
+	p := signIn(t, f, desktop)
+	p.click(".foot a")
+	p.view("off")
+	p.everywhere("trust-off")
+	p.click("#enable")
+	p.view("steps")
+	p.says("#fingerprint", "A1:A1:A1:A1 A1")
+	p.await("the right steps", `document.querySelector("#on-other").open`)
+	p.everywhere("trust-steps")
+
+	m = onPhone(t, f)
+	m.open(f.URL + "/trust")
+	m.view("steps")
+	m.await("the right steps", `document.querySelector("#on-apple").open && !document.querySelector("#on-other").open`)
+	m.everywhere("trust-phone")
+}
+
 func TestDeviceNamesAreOnlyText(t *testing.T) {
 	f := newFake(t)
 	names := []string{

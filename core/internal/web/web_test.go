@@ -14,7 +14,7 @@ import (
 )
 
 // pages are the addresses that people open.
-var pages = []string{"/", "/add", "/join", "/open"}
+var pages = []string{"/", "/add", "/join", "/open", "/trust"}
 
 func TestLookup(t *testing.T) {
 	for _, p := range pages {

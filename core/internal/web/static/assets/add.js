@@ -2,13 +2,14 @@
 // gateway from here. Only one of the two goes on at a time.
 
 import { shown, show, toggle, byId } from './page/view.js';
+import { parseRepair } from './pairing/link.js';
 import { joinPanel } from './pairing/joinpanel.js';
 import { showPanel } from './pairing/showpanel.js';
 
 const other = byId('other');
 
 const signedOut = () => display('signedout');
-const showing = showPanel({ display, signedOut });
+const showing = showPanel({ display, signedOut, repair: parseRepair(location.hash) });
 joinPanel({ display, signedOut, begin: showing.leave });
 
 function display(view) {

@@ -39,8 +39,11 @@ export function browsersPanel({ failed }) {
 
 function update(element, session) {
   const part = (name) => element.querySelector(`[data-part="${name}"]`);
-  const description = session.description || 'A browser';
+  const browser = session.description || 'A browser';
+  // One that came by pairing is known by its device's name.
+  const description = session.device || browser;
   write(part('description'), description);
+  write(part('browser'), session.device ? `${browser}. ` : '');
   toggle(part('here'), session.current === true);
   toggle(part('sign-out'), session.current !== true);
   part('sign-out').setAttribute('aria-label', `Sign out ${description}`);

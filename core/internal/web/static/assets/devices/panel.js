@@ -69,6 +69,7 @@ export function devicesPanel({ failed }) {
     part('seen').dateTime = card.seen ?? '';
     part('seen').title = exactly(card.seen);
     toggle(part('actions'), owner);
+    part('repair').href = `/add#repair=${encodeURIComponent(card.id)}`;
     toggle(part('repair'), owner && card.status === 'needs_repair');
     toggle(part('remove'), !card.self);
     part('rename').setAttribute('aria-label', `Rename ${card.name}`);

@@ -28,7 +28,8 @@ export function exactly(iso) {
 
 /** How much longer something works, in words: "for 4 more minutes". */
 export function remaining(iso, now = Date.now()) {
-  const minutes = Math.ceil((Date.parse(iso) - now) / 1000 / MINUTE);
+  // The two clocks are a few seconds apart at best.
+  const minutes = Math.ceil(((Date.parse(iso) - now) / 1000 - 3) / MINUTE);
   if (!(minutes > 1)) return 'for less than a minute';
   return `for ${minutes} more minutes`;
 }

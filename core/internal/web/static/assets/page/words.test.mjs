@@ -30,9 +30,10 @@ test('times are words', () => {
 test('what remains is counted up to whole minutes', () => {
   const after = (seconds) => new Date(now + seconds * 1000).toISOString();
   assert.equal(words.remaining(after(300), now), 'for 5 more minutes');
-  assert.equal(words.remaining(after(241), now), 'for 5 more minutes');
-  assert.equal(words.remaining(after(61), now), 'for 2 more minutes');
-  for (const seconds of [60, 1, 0, -100]) assert.equal(words.remaining(after(seconds), now), 'for less than a minute');
+  assert.equal(words.remaining(after(302), now), 'for 5 more minutes');
+  assert.equal(words.remaining(after(244), now), 'for 5 more minutes');
+  assert.equal(words.remaining(after(64), now), 'for 2 more minutes');
+  for (const seconds of [63, 60, 1, 0, -100]) assert.equal(words.remaining(after(seconds), now), 'for less than a minute');
   assert.equal(words.remaining('never', now), 'for less than a minute');
 });
 

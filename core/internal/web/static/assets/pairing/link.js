@@ -13,6 +13,11 @@ export function parseJoin(fragment) {
   return { code: name, linkingCode: secret };
 }
 
+/** Reads which device the owner wants to pair again from "#repair=<id>", or returns null. */
+export function parseRepair(fragment) {
+  return /^#?repair=([\w-]{1,128})$/.exec(fragment)?.[1] ?? null;
+}
+
 /** Reads the secret of a sign-in link, or returns null. */
 export function parseSignIn(fragment) {
   const secret = fragment.replace(/^#/, '');

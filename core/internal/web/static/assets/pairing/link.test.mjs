@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseJoin, parseSignIn } from './link.js';
+import { parseJoin, parseRepair, parseSignIn } from './link.js';
 import { complete, digits } from './pin.js';
 
 const code = 'abcdefghijklmnopqrstuvwx23';
@@ -28,6 +28,13 @@ test('a sign-in link brings its secret', () => {
   assert.equal(parseSignIn('#salita_AbC-123_xyz456'), 'salita_AbC-123_xyz456');
   for (const text of ['', '#', '#short', '#with space in it somewhere', `#${'x'.repeat(257)}`, '#<script>alert(1)</script>']) {
     assert.equal(parseSignIn(text), null, text);
+  }
+});
+
+test('a device to pair again', () => {
+  assert.equal(parseRepair('#repair=k3j2-x_Y'), 'k3j2-x_Y');
+  for (const text of ['', '#repair=', '#repair=a/b', '#repair=a#b', '#other=a', `#repair=${'x'.repeat(129)}`]) {
+    assert.equal(parseRepair(text), null, text);
   }
 });
 

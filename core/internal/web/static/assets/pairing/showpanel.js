@@ -9,8 +9,11 @@ import * as showing from './showing.js';
 
 const PAUSE = 1000; // milliseconds between two questions
 
-/** Runs the panel; display shows a view, signedOut says that the owner has left. */
-export function showPanel({ display, signedOut }) {
+/**
+ * Runs the panel; display shows a view, signedOut says that the owner has left,
+ * and repair is the id of a device to pair again, or null.
+ */
+export function showPanel({ display, signedOut, repair }) {
   const qr = byId('qr');
   let state = showing.start;
   let stop = () => {};
@@ -67,12 +70,25 @@ export function showPanel({ display, signedOut }) {
     return showing.watching(state);
   }
 
+  async function start() {
+    if (repair === null) return callWithClock('POST', '/auth/pair/start', {});
+    const device = `/api/devices/${encodeURIComponent(repair)}`;
+    const { name, kind } = await call('GET', device);
+    write(byId('open-title'), `Pair \u2068${name}\u2069 again`); // isolated, whichever way it is written
+    const phone = kind === 'browser';
+    toggle(byId('steps-phone'), phone);
+    toggle(byId('warning'), phone);
+    toggle(byId('steps-gateway'), !phone);
+    byId('link-details').open = !phone;
+    return callWithClock('POST', `${device}/repair`, {});
+  }
+
   async function begin() {
     leave();
     go(showing.start);
     const mine = (turn += 1);
     try {
-      const { answer, ahead } = await callWithClock('POST', '/auth/pair/start', {});
+      const { answer, ahead } = await start();
       if (mine !== turn) return;
       go(showing.opened(answer, ahead));
       stop = repeat(PAUSE, () => ask(answer.code));

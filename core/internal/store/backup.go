@@ -14,22 +14,13 @@ import (
 // not exist yet, with mode 0600. The copy appears under that name only when it
 // is complete and on disk. Tokens and secrets in it stay sealed.
 func (s *Store) Backup(ctx context.Context, path string) error {
-	pool, err := s.write.DB()
-	if err != nil {
-		return wrap("back up database", err)
-	}
-	return wrap("back up database", copyDatabase(ctx, pool, path))
-}
-
-// execer runs a statement.
-type execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	return wrap("back up database", copyDatabase(ctx, s.Path, path))
 }
 
 // copyDatabase has SQLite write the copy: reading the live file by hand would
 // miss what is still in the log beside it, and closing it would drop SQLite's
-// locks.
-func copyDatabase(ctx context.Context, db execer, path string) (err error) {
+// locks. It reads what is there when it begins; writers need not wait.
+func copyDatabase(ctx context.Context, source, path string) (err error) {
 	if exists(path) {
 		return fmt.Errorf("copy to %s: %w", path, os.ErrExist)
 	}
@@ -50,7 +41,7 @@ func copyDatabase(ctx context.Context, db execer, path string) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, tmp); err != nil {
+	if err := vacuumInto(ctx, source, tmp); err != nil {
 		return err
 	}
 	if err := syncFile(tmp); err != nil {
@@ -62,19 +53,29 @@ func copyDatabase(ctx context.Context, db execer, path string) (err error) {
 	return syncFolder(filepath.Dir(path))
 }
 
+func vacuumInto(ctx context.Context, source, target string) (err error) {
+	db, err := sql.Open(driverName, dsn(source, copySetup))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, target)
+	return err
+}
+
 // copiesKept bounds the copies kept of one and the same migration: one that
 // keeps failing, with a restart each time, must not fill the disk.
 const copiesKept = 3
 
 // copyBefore keeps a copy of the file as it is before the steps from one
 // version to another.
-func (s *Store) copyBefore(ctx context.Context, db *sql.DB, from string, to int64) (path string, err error) {
+func (s *Store) copyBefore(ctx context.Context, from string, to int64) (path string, err error) {
 	if err := os.MkdirAll(s.BackupDir, 0o700); err != nil {
 		return "", unwritable(err)
 	}
 	kind := fmt.Sprintf("salita-%s-before-v%d-", from, to)
 	path = filepath.Join(s.BackupDir, kind+s.now().Format("20060102T150405.000000Z")+".db")
-	if err := copyDatabase(ctx, db, path); err != nil {
+	if err := copyDatabase(ctx, s.Path, path); err != nil {
 		return "", err
 	}
 	s.Log.Info("database copied before migrating", "copy", path)

@@ -25,12 +25,16 @@ const statementsKept = 64
 // How a connection is set up. Only the address does it for every connection of
 // a pool; a PRAGMA sent later reaches one of them.
 const (
-	commonSetup = "_busy_timeout=5000&_time_format=sqlite&_timezone=UTC&_dqs=0&_defensive=1&_error_rc=1"
+	looseSetup  = "_busy_timeout=5000&_time_format=sqlite&_timezone=UTC&_defensive=1&_error_rc=1"
+	commonSetup = looseSetup + "&_dqs=0"
 	writerSetup = commonSetup + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=on"
 	readerSetup = commonSetup + "&_query_only=1"
 	// migrationSetup leaves foreign keys off, because a step may rebuild a
-	// table, and dropping the old one would delete the rows that refer to it.
-	migrationSetup = commonSetup + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=off"
+	// table, and dropping the old one would delete the rows that refer to it. It
+	// takes quotes loosely, as copySetup does, because SQLite goes through every
+	// table's definition, and those of an imported file are not all ours.
+	migrationSetup = looseSetup + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=off"
+	copySetup      = looseSetup + "&mode=ro"
 )
 
 // dsn addresses a database file, whatever characters its path has.

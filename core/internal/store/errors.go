@@ -15,6 +15,7 @@ import (
 // SQLite's result codes (https://www.sqlite.org/rescode.html). The low byte is
 // the primary code.
 const (
+	codeBusy      = 5
 	codeReadOnly  = 8
 	codeInterrupt = 9
 	codeIOErr     = 10
@@ -64,6 +65,8 @@ func friendly(err error) error {
 		}).Because(err)
 	}
 	switch resultCode(err) & primaryMask {
+	case codeBusy:
+		return busy(err)
 	case codeInterrupt:
 		return fmt.Errorf("%w: %w", context.Canceled, err)
 	case codeCorrupt, codeNotADB:
@@ -119,6 +122,14 @@ func inUse(cause error) error {
 		Kind:    sdk.Conflict,
 		Message: "Salita is already running on this device.",
 		Hint:    "Stop the other one first.",
+	}).Because(cause)
+}
+
+func busy(cause error) error {
+	return (&sdk.Error{
+		Kind:    sdk.Conflict,
+		Message: "Another program is using Salita's data on this device.",
+		Hint:    "Close it, such as an earlier Salita, then try again.",
 	}).Because(cause)
 }
 

@@ -12,11 +12,9 @@ import (
 )
 
 // importSetup opens the earlier Salita's database. It keeps the file's own
-// journal mode, so that a file whose import fails stays as it was, and takes
-// quotes as loosely as the program that wrote the file did. What is deleted is
-// overwritten at once.
-const importSetup = "_busy_timeout=5000&_time_format=sqlite&_timezone=UTC&_defensive=1&_error_rc=1" +
-	"&_synchronous=FULL&_txlock=immediate&_foreign_keys=off&_pragma=secure_delete(1)"
+// journal mode, so that a file whose import fails stays as it was. What is
+// deleted is overwritten at once.
+const importSetup = looseSetup + "&_synchronous=FULL&_txlock=immediate&_foreign_keys=off&_pragma=secure_delete(1)"
 
 // importedSchema is the number of the schema that an import leads to; the
 // numbered steps go on from there.
@@ -25,20 +23,14 @@ const importedSchema = 1
 // importLegacy copies the earlier Salita's database and then turns it into one
 // of ours, in a single transaction: after a crash it is the old one or the new.
 // It returns what is in the file then.
-func (s *Store) importLegacy(ctx context.Context, steps fs.FS, level string) (_ contents, err error) {
-	db, err := sql.Open(driverName, dsn(s.Path, importSetup))
-	if err != nil {
-		return contents{}, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(1)
-	copied, err := s.copyBefore(ctx, db, "legacy-"+level, importedSchema)
+func (s *Store) importLegacy(ctx context.Context, steps fs.FS, level string) (contents, error) {
+	copied, err := s.copyBefore(ctx, "legacy-"+level, importedSchema)
 	if err != nil {
 		return contents{}, fmt.Errorf("copy before importing: %w", err)
 	}
 	s.Log.Warn("the copy holds access tokens of the earlier salita in clear text, delete it once all is well",
 		"copy", copied, "mode", fmt.Sprintf("%#o", fileMode))
-	i, err := s.importIn(ctx, db, steps)
+	i, err := s.runImport(ctx, steps)
 	if err != nil {
 		return contents{}, fmt.Errorf("import schema %s: %w", level, err)
 	}
@@ -46,11 +38,17 @@ func (s *Store) importLegacy(ctx context.Context, steps fs.FS, level string) (_ 
 	return contents{version: importedSchema, copied: true, unswept: true}, nil
 }
 
-func (s *Store) importIn(ctx context.Context, db *sql.DB, steps fs.FS) (*legacyImport, error) {
+func (s *Store) runImport(ctx context.Context, steps fs.FS) (_ *legacyImport, err error) {
 	names, err := schemaNames(ctx, steps)
 	if err != nil {
 		return nil, err
 	}
+	db, err := sql.Open(driverName, dsn(s.Path, importSetup))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -84,7 +82,7 @@ func (i *legacyImport) run(ctx context.Context, steps fs.FS) error {
 	if err := i.takeRows(ctx); err != nil {
 		return fmt.Errorf("take over rows: %w", err)
 	}
-	if err := i.dropTaken(ctx); err != nil {
+	if err := i.dropTables(ctx); err != nil {
 		return fmt.Errorf("drop earlier tables: %w", err)
 	}
 	if err := i.saveNotes(ctx); err != nil {

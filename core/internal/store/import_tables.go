@@ -6,19 +6,17 @@ import (
 	"strings"
 )
 
-// clearWay makes room for our tables: of the earlier Salita's some go and the
-// others get another name. A table that nobody knows keeps its name unless we
-// need it.
+// clearWay makes room for our tables: those of the earlier Salita get another
+// name, also the ones that will be dropped, so that nothing in the file goes on
+// to refer to ours. A table that nobody knows keeps its name unless we need it.
 func (i *legacyImport) clearWay(ctx context.Context) error {
 	if err := i.dropPrograms(ctx); err != nil {
 		return err
 	}
 	for _, table := range legacyTables() {
-		var err error
-		if table.fate == drop {
-			err = i.dropTable(ctx, table)
-		} else {
-			err = i.renameTable(ctx, table.name)
+		err := i.renameTable(ctx, table.name)
+		if err == nil && table.fate == drop {
+			err = i.noteRows(ctx, table)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", table.name, err)
@@ -73,21 +71,21 @@ func (i *legacyImport) dropPrograms(ctx context.Context) error {
 	return nil
 }
 
-// dropTable removes a table whose rows mean nothing any more, and notes how
-// many there were; what was in them may be secret.
-func (i *legacyImport) dropTable(ctx context.Context, table legacyTable) error {
-	exists, err := i.has(ctx, table.name)
-	if err != nil || !exists {
-		return err
+// noteRows says how many rows of a table mean nothing any more; what is in them
+// may be secret.
+func (i *legacyImport) noteRows(ctx context.Context, table legacyTable) error {
+	name, ok := i.moved[table.name]
+	if !ok {
+		return nil
 	}
 	var rows int
-	if err := i.tx.QueryRowContext(ctx, `SELECT count(*) FROM `+quoted(table.name)).Scan(&rows); err != nil {
+	if err := i.tx.QueryRowContext(ctx, `SELECT count(*) FROM `+quoted(name)).Scan(&rows); err != nil {
 		return err
 	}
 	if rows > 0 {
 		i.note(table.name, table.why, fmt.Sprintf("%d rows", rows))
 	}
-	return i.exec(ctx, `DROP TABLE `+quoted(table.name))
+	return nil
 }
 
 // renameTable moves a table, if there is such a one, out of the way of ours.
@@ -153,11 +151,11 @@ func (i *legacyImport) dropPasswords(ctx context.Context) error {
 	return i.exec(ctx, `UPDATE `+quoted(users)+` SET password_hash = NULL WHERE password_hash IS NOT NULL`)
 }
 
-// dropTaken removes the tables whose rows have been taken over or noted. Tables
+// dropTables removes the tables whose rows have been taken over or noted. Tables
 // that nobody knows and that refer to them keep their rows.
-func (i *legacyImport) dropTaken(ctx context.Context) error {
+func (i *legacyImport) dropTables(ctx context.Context) error {
 	for _, table := range legacyTables() {
-		if name, ok := i.moved[table.name]; ok && table.fate == take {
+		if name, ok := i.moved[table.name]; ok && table.fate != keep {
 			if err := i.exec(ctx, `DROP TABLE `+quoted(name)); err != nil {
 				return err
 			}

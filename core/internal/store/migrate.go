@@ -46,7 +46,7 @@ func (s *Store) migrate(ctx context.Context, steps fs.FS, before contents) (err 
 		return nil
 	}
 	if !before.fresh && !before.copied {
-		if _, err := s.copyBefore(ctx, db, fmt.Sprintf("v%d", before.version), newest); err != nil {
+		if _, err := s.copyBefore(ctx, fmt.Sprintf("v%d", before.version), newest); err != nil {
 			return fmt.Errorf("copy before migrating: %w", err)
 		}
 	}

@@ -217,7 +217,7 @@ func TestAPhoneJoins(t *testing.T) {
 	if got := eval[string](m, "JSON.stringify([history.state, Object.keys(localStorage), Object.keys(sessionStorage), document.cookie])"); got != `[null,[],[],""]` {
 		t.Errorf("the phone's page keeps %s", got)
 	}
-	m.click(`[data-view="done"] a`)
+	m.click(`[data-view="done"] a.primary`)
 	m.view("home")
 	m.says("#send-title", "Send to Study Desktop")
 }

@@ -32,7 +32,7 @@ func onPhone(t *testing.T, f *fake) *page {
 	p.write("#pin", fakePIN)
 	p.click("#pin-submit")
 	p.view("done")
-	p.click(`[data-view="done"] a`)
+	p.click(`[data-view="done"] a.primary`)
 	p.view("home")
 	p.says("#send-title", "Send to Study Desktop")
 	return p

@@ -130,7 +130,7 @@ func TestEveryViewOfJoining(t *testing.T) {
 	p.click("#pin-submit")
 	p.view("done")
 	p.everywhere("join-done")
-	p.click(`[data-view="done"] a`)
+	p.click(`[data-view="done"] a.primary`)
 	p.says("#send-title", "Study Desktop")
 	p.choose(file(t, "IMG_2041.jpg", 3_400_000), file(t, "slow holiday film with a rather long name (1).mp4", 9_000_000), file(t, "notes.txt", 10))
 	p.says(".upload", "Arrived")

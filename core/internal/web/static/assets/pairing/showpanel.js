@@ -78,6 +78,7 @@ export function showPanel({ display, signedOut, repair }) {
     const phone = kind === 'browser';
     toggle(byId('steps-phone'), phone);
     toggle(byId('warning'), phone);
+    toggle(byId('link-hint'), phone);
     toggle(byId('steps-gateway'), !phone);
     byId('link-details').open = !phone;
     return callWithClock('POST', `${device}/repair`, {});

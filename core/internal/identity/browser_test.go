@@ -88,7 +88,7 @@ func TestWhichCertificateFitsTheName(t *testing.T) {
 	clock := newWallClock(start)
 	dir := t.TempDir()
 	a, _ := withAuthority(t, dir, hostsOf("localhost", "127.0.0.1"), clock.option)
-	own := newIssuer(t).files(t, "home.example.org")
+	own := newIssuer(t).files(t, "home.example.org", a.HostName())
 	signed := a.signed.Load().Leaf
 	sees := func(step, name string, want *x509.Certificate) {
 		t.Helper()
@@ -106,12 +106,14 @@ func TestWhichCertificateFitsTheName(t *testing.T) {
 		t.Fatal(err)
 	}
 	sees("both", "home.example.org", own.leaf)
+	sees("both", a.HostName(), own.leaf)
 	sees("both", "localhost", signed)
 	sees("both", "", signed) // called by address, which is 127.0.0.1
 	sees("both", "unknown.example", own.leaf)
 
 	clock.set(own.leaf.NotAfter.Add(time.Minute))
 	sees("the own one expired, called by its name", "home.example.org", own.leaf)
+	sees("the own one expired", a.HostName(), signed)
 	sees("the own one expired", "localhost", signed)
 
 	for _, file := range []string{authorityKeyFile, authorityFile, signedFile} {

@@ -114,6 +114,10 @@ func TestAuthorityOverTheYears(t *testing.T) {
 	}
 	trusts(true)
 
+	clock.set(ca.ValidUntil.Add(time.Second))
+	if i.inForce() {
+		t.Error("the end of the authority is not noticed")
+	}
 	at(ca.ValidUntil.Add(day))
 	if i.signed.Load() != nil {
 		t.Error("an ended authority still counts")

@@ -245,6 +245,14 @@ func eval[T any](p *page, expression string) T {
 	return out
 }
 
+// evalPromise returns what a promise becomes.
+func evalPromise[T any](p *page, expression string) T {
+	p.t.Helper()
+	out, err := try(p, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	p.must("a promise", err)
+	return out
+}
+
 // await waits until an expression is true on the page, whichever page that is:
 // while one goes and the next comes, nothing is true.
 func (p *page) await(what, expression string) {

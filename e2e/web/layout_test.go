@@ -40,8 +40,10 @@ func (p *page) fits(where string) {
 // 1280 px screen at 400 % zoom.
 func looks() []look {
 	return []look{
-		desktop, {name: "desktop", width: 1280, height: 800, dark: true},
-		phone, {name: "phone", width: 390, height: 844, phone: true, dark: true},
+		desktop,
+		{name: "desktop", width: 1280, height: 800, dark: true},
+		phone,
+		{name: "phone", width: 390, height: 844, phone: true, dark: true},
 		{name: "narrow", width: 320, height: 256},
 	}
 }
@@ -53,6 +55,7 @@ func (p *page) everywhere(name string) {
 	for _, l := range looks() {
 		p.lookAs(l)
 		p.fits(name)
+		p.accessible(name)
 		p.shot(name)
 	}
 	p.lookAs(before)

@@ -11,6 +11,7 @@ const (
 	WordsBusy     = "Another device is joining right now. Try again in a moment."
 	WordsStopped  = "Pairing was stopped. Start again when you're ready."
 	WordsSelf     = "That's this device. Choose another one."
+	WordsOther    = "This code is for re-pairing another device."
 	WordsVersion  = "The other device has a different version of Salita. Update both and try again."
 )
 
@@ -34,6 +35,10 @@ func PairingStopped() *sdk.Error { return words(sdk.Conflict, WordsStopped) }
 
 // PairingSelf means that a device tried to pair with itself.
 func PairingSelf() *sdk.Error { return words(sdk.Conflict, WordsSelf) }
+
+// PairingOther means that the window is to repair a device that this one cannot
+// be.
+func PairingOther() *sdk.Error { return words(sdk.Conflict, WordsOther) }
 
 // PairingVersion means that the two sides speak different protocols.
 func PairingVersion() *sdk.Error { return words(sdk.Unsupported, WordsVersion) }

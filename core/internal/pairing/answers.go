@@ -17,18 +17,21 @@ import (
 // side makes its note first, so that it has given up before the answer goes.
 const recordLife = 24 * time.Hour
 
-// answers are the showing side's answers to confirms that were right, for as
-// long as they may be repeated. Service.confirming guards them.
+// answers are the showing side's answers to what proved the number, for as long
+// as it may be repeated. Service.confirming guards them.
 type answers struct {
 	loaded bool // those of an earlier run were read
 	byCode map[string]answer
 }
 
-// answer is one of them, as it is kept in its record.
+// answer is one of them, as it is kept in its record. A gateway gets the same
+// reply again. A browser gets new secrets for the same device, because those of
+// its reply are kept nowhere.
 type answer struct {
 	Key     mesh.KeyHash `json:"key"`
-	Request Binary       `json:"request"` // fingerprint of the confirm
-	Reply   ConfirmReply `json:"reply"`
+	Request Binary       `json:"request"` // fingerprint of the confirm or verify
+	Reply   ConfirmReply `json:"reply,omitzero"`
+	Browser *Device      `json:"browser,omitzero"`
 
 	expires time.Time
 }
@@ -90,12 +93,19 @@ func (s *Service) loadAnswers(ctx context.Context) error {
 	return nil
 }
 
+func (a answer) sameDevice(b answer) bool {
+	if a.Browser == nil || b.Browser == nil {
+		return a.Browser == b.Browser && a.Key == b.Key
+	}
+	return a.Browser.ID == b.Browser.ID
+}
+
 // put keeps an answer and returns the codes of those it replaces: a device that
 // pairs again has no use for the tokens of the time before.
 func (as *answers) put(code string, a answer) []string {
 	var replaced []string
 	for other, old := range as.byCode {
-		if other != code && old.Key == a.Key {
+		if other != code && old.sameDevice(a) {
 			delete(as.byCode, other)
 			replaced = append(replaced, other)
 		}
@@ -118,10 +128,14 @@ func (s *Service) sweepAnswers(ctx context.Context) {
 	now := s.cfg.Now()
 	for code, a := range s.answers.byCode {
 		if !now.Before(a.expires) {
-			delete(s.answers.byCode, code)
-			s.deleteRecord(ctx, code, mesh.RoleShowing)
+			s.dropAnswer(ctx, code)
 		}
 	}
+}
+
+func (s *Service) dropAnswer(ctx context.Context, code string) {
+	delete(s.answers.byCode, code)
+	s.deleteRecord(ctx, code, mesh.RoleShowing)
 }
 
 // deleteRecord forgets a note. A note that stays behind does no harm: it

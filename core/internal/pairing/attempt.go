@@ -211,6 +211,7 @@ func tame(err error) error {
 	}
 	sentences := []string{
 		mesh.WordsWrongPIN, mesh.WordsGone, mesh.WordsTooMany, mesh.WordsBusy, mesh.WordsStopped, mesh.WordsSelf, mesh.WordsVersion,
+		mesh.WordsOther,
 	}
 	if slices.Contains(sentences, e.Message) {
 		tamed.Message = e.Message

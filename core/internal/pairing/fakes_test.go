@@ -18,14 +18,15 @@ import (
 )
 
 // memory is a Store and outlives the services that use it, as a disk would. It
-// keeps to the rules of the real one: a pairing replaces all tokens of its
-// device, which keeps its id and name.
+// keeps to the rules of the real one: a pairing replaces all tokens and sessions
+// of its device, which keeps its id and name.
 type memory struct {
-	mu      sync.Mutex
-	devices map[mesh.DeviceID]mesh.Device
-	issued  map[mesh.TokenHash]mesh.IssuedToken
-	peers   map[mesh.DeviceID]mesh.PeerToken
-	records map[recordKey]mesh.PairingRecord
+	mu       sync.Mutex
+	devices  map[mesh.DeviceID]mesh.Device
+	issued   map[mesh.TokenHash]mesh.IssuedToken
+	peers    map[mesh.DeviceID]mesh.PeerToken
+	sessions map[mesh.DeviceID]mesh.Session
+	records  map[recordKey]mesh.PairingRecord
 }
 
 type recordKey struct {
@@ -37,32 +38,75 @@ var _ Store = (*memory)(nil)
 
 func newMemory() *memory {
 	return &memory{
-		devices: map[mesh.DeviceID]mesh.Device{},
-		issued:  map[mesh.TokenHash]mesh.IssuedToken{},
-		peers:   map[mesh.DeviceID]mesh.PeerToken{},
-		records: map[recordKey]mesh.PairingRecord{},
+		devices:  map[mesh.DeviceID]mesh.Device{},
+		issued:   map[mesh.TokenHash]mesh.IssuedToken{},
+		peers:    map[mesh.DeviceID]mesh.PeerToken{},
+		sessions: map[mesh.DeviceID]mesh.Session{},
+		records:  map[recordKey]mesh.PairingRecord{},
 	}
 }
 
 func (m *memory) CompletePairing(_ context.Context, p mesh.Pairing, record *mesh.PairingRecord) (mesh.Device, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	device := p.Device
-	for _, known := range m.devices {
-		if known.Key == device.Key {
-			device.ID, device.Name = known.ID, known.Name
-		}
+	if _, ok := m.devices[p.Device.ID]; p.Repeated && !ok {
+		return mesh.Device{}, &sdk.Error{Kind: sdk.NotFound}
 	}
-	maps.DeleteFunc(m.issued, func(_ mesh.TokenHash, t mesh.IssuedToken) bool { return t.DeviceID == device.ID })
+	device := m.place(p)
+	m.forget(device.ID)
+	m.devices[device.ID] = device
 	issued := p.Issued
 	issued.DeviceID = device.ID
-	peer := *p.Peer
-	peer.DeviceID = device.ID
-	m.devices[device.ID], m.issued[issued.Hash], m.peers[device.ID] = device, issued, peer
+	m.issued[issued.Hash] = issued
+	if p.Peer != nil {
+		peer := *p.Peer
+		peer.DeviceID = device.ID
+		m.peers[device.ID] = peer
+	}
+	if p.Session != nil {
+		session := *p.Session
+		session.DeviceID = device.ID
+		m.sessions[device.ID] = session
+	}
 	if record != nil {
 		m.records[recordKey{record.Code, record.Role}] = *record
 	}
 	return device, nil
+}
+
+// place finds the place that the pairing's device takes.
+func (m *memory) place(p mesh.Pairing) mesh.Device {
+	device := p.Device
+	for _, known := range m.devices {
+		if known.ID == device.ID || !device.Key.IsZero() && known.Key == device.Key {
+			device.ID, device.Name = known.ID, known.Name
+		}
+	}
+	if known, ok := m.devices[p.Replaces]; ok && known.ID != device.ID {
+		m.forget(device.ID)
+		device.ID, device.Name = known.ID, known.Name
+	}
+	return device
+}
+
+// forget drops a device with all it has.
+func (m *memory) forget(id mesh.DeviceID) {
+	maps.DeleteFunc(m.issued, func(_ mesh.TokenHash, t mesh.IssuedToken) bool { return t.DeviceID == id })
+	delete(m.devices, id)
+	delete(m.peers, id)
+	delete(m.sessions, id)
+}
+
+func (m *memory) remove(id mesh.DeviceID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forget(id)
+}
+
+func (m *memory) Devices(context.Context) ([]mesh.Device, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.devices)), nil
 }
 
 func (m *memory) SavePairingRecord(_ context.Context, record mesh.PairingRecord) error {
@@ -103,6 +147,7 @@ func (m *memory) recordsOf(role mesh.PairingRole) []mesh.PairingRecord {
 type tokenBook struct {
 	mu        sync.Mutex
 	published []mesh.IssuedToken
+	forgotten []mesh.DeviceID
 	secrets   []string
 }
 
@@ -126,29 +171,64 @@ func (b *tokenBook) Publish(token mesh.IssuedToken) {
 	b.published = append(b.published, token)
 }
 
+func (b *tokenBook) Forget(device mesh.DeviceID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forgotten = append(b.forgotten, device)
+}
+
+// sessionBook is a Sessions that counts.
+type sessionBook struct {
+	mu        sync.Mutex
+	published []mesh.Session
+	secrets   []string
+}
+
+var _ Sessions = (*sessionBook)(nil)
+
+func (b *sessionBook) Issue(device mesh.DeviceID, grant mesh.Grant, description string) (string, mesh.Session) {
+	secret, hash := mesh.NewSessionSecret()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.secrets = append(b.secrets, secret)
+	now := time.Now().UTC()
+	return secret, mesh.Session{
+		ID: mesh.NewSessionID(), Hash: hash, Kind: mesh.SessionDevice, DeviceID: device, Permissions: grant,
+		Description: description, CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
+	}
+}
+
+func (b *sessionBook) Publish(session mesh.Session) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.published = append(b.published, session)
+}
+
 // house is one device: what outlives its service, and the service that runs.
 type house struct {
-	name    string
-	key     mesh.KeyHash
-	address string
-	store   *memory
-	tokens  *tokenBook
-	log     hclog.Logger
-	wrap    func(Store) Store // between service and disk; nil: nothing
-	caller  Caller
-	policy  Policy
-	crashed bool // has been killed before
+	name     string
+	key      mesh.KeyHash
+	address  string
+	store    *memory
+	tokens   *tokenBook
+	sessions *sessionBook
+	log      hclog.Logger
+	wrap     func(Store) Store // between service and disk; nil: nothing
+	caller   Caller
+	policy   Policy
+	crashed  bool // has been killed before
 
-	mu      sync.Mutex
-	service *Service
-	paired  []mesh.Device
-	changed []string
+	mu       sync.Mutex
+	service  *Service
+	paired   []mesh.Device
+	absorbed []mesh.DeviceID
+	changed  []string
 }
 
 func newHouse(name string, n byte) *house {
 	return &house{
 		name: name, key: mesh.KeyHash{n, 0xee}, address: name + ".local:6969",
-		store: newMemory(), tokens: &tokenBook{},
+		store: newMemory(), tokens: &tokenBook{}, sessions: &sessionBook{},
 		policy: Policy{Grant: mesh.Grant{"media:*", mesh.DevicesRead}},
 	}
 }
@@ -167,7 +247,12 @@ func (h *house) start() *Service {
 		store = h.wrap(store)
 	}
 	s := New(Config{
-		Policy: h.policy, Self: h.self, Store: store, Tokens: h.tokens, Caller: h.caller, Log: h.log,
+		Policy: h.policy, Self: h.self, Store: store, Tokens: h.tokens, Sessions: h.sessions, Caller: h.caller, Log: h.log,
+		Absorbed: func(id mesh.DeviceID) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.absorbed = append(h.absorbed, id)
+		},
 		Paired: func(d mesh.Device) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

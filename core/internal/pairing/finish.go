@@ -231,18 +231,15 @@ func (s *Service) settle(ctx context.Context, p *pending, theirs payload) (mesh.
 	if err != nil {
 		return mesh.Device{}, err
 	}
-	device, err := s.cfg.Store.CompletePairing(ctx, mesh.Pairing{
+	device, err := s.complete(ctx, mesh.Pairing{
 		Device: theirs.device(p.note.Gateway, p.note.Addresses, s.cfg.Now()), Issued: p.note.Issued, Peer: theirs.peerToken(),
-	}, &done)
+	}, done)
 	if err != nil {
 		if sdk.KindOf(err) == sdk.Conflict {
 			err = refused{err}
 		}
-		return device, fmt.Errorf("store pairing: %w", err)
+		return device, err
 	}
-	issued := p.note.Issued
-	issued.DeviceID = device.ID
-	s.published(device, issued)
 	for code, other := range s.pending.byCode {
 		if other.note.Gateway == p.note.Gateway && other.order <= p.order {
 			delete(s.pending.byCode, code)

@@ -40,7 +40,9 @@ type JoinView struct {
 
 // Gateway is the device to be joined, as it calls itself. Nothing is proved
 // about it until the join is paired.
-type Gateway struct{ Name string }
+type Gateway struct {
+	Name string `json:"name"`
+}
 
 // joins are the joins under way and those over a short while ago.
 type joins struct {

@@ -145,8 +145,10 @@ func nameOr(name string) string {
 	if name = mesh.CleanName(name); name != "" {
 		return name
 	}
-	return "Unnamed device"
+	return unnamed
 }
+
+const unnamed = "Unnamed device"
 
 // seal encrypts the payload with AES-256-GCM under a random nonce.
 func (p *payload) seal(key, aad []byte) ([]byte, error) {

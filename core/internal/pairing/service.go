@@ -20,7 +20,7 @@ const (
 type Policy struct {
 	Window   time.Duration // how long a window stays open; 0: DefaultWindow
 	Attempts int           // attempts at the number in all; 0: DefaultAttempts
-	Grant    mesh.Grant    // what a gateway may do here once paired
+	Grant    mesh.Grant    // what a device may do here once paired
 }
 
 // Self is what others learn of this device by pairing with it.
@@ -40,7 +40,8 @@ type Store interface {
 	// CompletePairing stores the pairing, in place of an earlier one with the
 	// same device and all its tokens, and the note if there is one, which
 	// replaces one of the same code and role: all in one transaction. It returns
-	// the device as stored, which keeps the id and name it had before.
+	// the device as stored, which keeps the id and name it had before. A repeated
+	// pairing of a device that is no longer there is sdk.NotFound.
 	CompletePairing(ctx context.Context, p mesh.Pairing, record *mesh.PairingRecord) (mesh.Device, error)
 	// SavePairingRecord stores or replaces a note, durably.
 	SavePairingRecord(ctx context.Context, record mesh.PairingRecord) error
@@ -48,6 +49,8 @@ type Store interface {
 	PairingRecords(ctx context.Context, role mesh.PairingRole) ([]mesh.PairingRecord, error)
 	// DeletePairingRecord forgets a note; sdk.NotFound is no failure.
 	DeletePairingRecord(ctx context.Context, code string, role mesh.PairingRole) error
+	// Devices returns every device.
+	Devices(ctx context.Context) ([]mesh.Device, error)
 }
 
 // Tokens makes tokens for others.
@@ -57,6 +60,18 @@ type Tokens interface {
 	// Publish makes a stored token valid, and every earlier one of its device
 	// invalid.
 	Publish(token mesh.IssuedToken)
+	// Forget makes every token of a device invalid that is stored no longer.
+	Forget(device mesh.DeviceID)
+}
+
+// Sessions makes sessions for browsers.
+type Sessions interface {
+	// Issue makes a session; nothing honours it yet. The description is what the
+	// browser calls itself.
+	Issue(device mesh.DeviceID, grant mesh.Grant, description string) (string, mesh.Session)
+	// Publish makes a stored session valid, and every earlier one of its device
+	// invalid.
+	Publish(session mesh.Session)
 }
 
 // Caller calls gateways that we are not paired with.
@@ -69,19 +84,24 @@ type Caller interface {
 	Call(ctx context.Context, addresses []string, pin *mesh.KeyHash, path string, in, out any) (mesh.KeyHash, error)
 }
 
-// Config is what a Service needs. Self, Store, Tokens and Caller are required.
+// Config is what a Service needs. Self, Store, Tokens, Sessions and Caller are
+// required.
 type Config struct {
-	Policy Policy
-	Self   func() Self // this device as it is now
-	Store  Store
-	Tokens Tokens
-	Caller Caller
-	Log    hclog.Logger     // nil: nothing is logged
-	Now    func() time.Time // nil: time.Now
+	Policy   Policy
+	Self     func() Self // this device as it is now
+	Store    Store
+	Tokens   Tokens
+	Sessions Sessions
+	Caller   Caller
+	Log      hclog.Logger     // nil: nothing is logged
+	Now      func() time.Time // nil: time.Now
 
 	// Paired hears of every device that was paired, after it was stored. It must
 	// not wait for another pairing. Nil: nobody hears.
 	Paired func(mesh.Device)
+	// Absorbed hears the id of a device that is there no longer, because the one
+	// that was repaired turned out to be it. Nil: nobody hears.
+	Absorbed func(mesh.DeviceID)
 	// Changed hears the code of a window or the id of a join that looks different
 	// now. Nil: nobody hears.
 	Changed func(id string)
@@ -96,8 +116,8 @@ type Service struct {
 	policy  Policy
 	windows windows
 
-	// confirming lets one confirm at a time through, so that a repeated one
-	// waits for the outcome of the first. It is taken before mu.
+	// confirming lets one confirm or verify at a time through, so that a repeated
+	// one waits for the outcome of the first. It is taken before mu.
 	confirming sync.Mutex
 	answers    answers
 
@@ -116,12 +136,15 @@ func New(cfg Config) *Service {
 	if cfg.Paired == nil {
 		cfg.Paired = func(mesh.Device) {}
 	}
+	if cfg.Absorbed == nil {
+		cfg.Absorbed = func(mesh.DeviceID) {}
+	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(string) {}
 	}
 	s := &Service{cfg: cfg}
 	s.SetPolicy(cfg.Policy)
-	s.windows.byCode = make(map[string]*window)
+	s.windows = newWindows()
 	s.answers.byCode = make(map[string]answer)
 	s.joins.byID = make(map[string]*joining)
 	s.joins.start = make(chan *joining, maxJoins)

@@ -30,6 +30,9 @@ func (s *Service) Hello(_ context.Context, key mesh.KeyHash, req HelloRequest) (
 	}
 	var reply HelloReply
 	err := s.with(w, func(now time.Time) error {
+		if err := w.fits(mesh.KindGateway); err != nil {
+			return err
+		}
 		_, err := w.next(mesh.PairingClaim, key, now)
 		if err == nil {
 			reply = w.greet(self, key, req, now)
@@ -191,48 +194,22 @@ func (s *Service) commit(ctx context.Context, p proof) (ConfirmReply, error) {
 	own := newPayload(s.cfg.Self(), token, issued)
 	sealed, err := p.session.seal(p.keys, purposeToJoiner, own)
 	if err != nil {
-		return ConfirmReply{}, s.notStored(p.window, err)
+		return ConfirmReply{}, s.notStored(p.window, fmt.Errorf("seal payload: %w", err))
 	}
 	a := newAnswer(key, p.request, ConfirmReply{Tag: p.keys.Tag(), Sealed: sealed}, now)
 	record, err := a.record(p.request.Code)
 	if err != nil {
 		return ConfirmReply{}, s.notStored(p.window, err)
 	}
-	device, err := s.cfg.Store.CompletePairing(ctx, mesh.Pairing{
-		Device: p.joiner.device(key, nil, now), Issued: issued, Peer: p.joiner.peerToken(),
-	}, &record)
+	device, err := s.complete(ctx, mesh.Pairing{
+		Device: p.joiner.device(key, nil, now), Issued: issued, Peer: p.joiner.peerToken(), Replaces: p.window.repairs.ID,
+	}, record)
 	if err != nil {
 		return ConfirmReply{}, s.notStored(p.window, err)
 	}
-	issued.DeviceID = device.ID
-	s.published(device, issued)
 	s.stored(p.window, device)
 	s.keepAnswer(ctx, p.request.Code, a)
 	return a.Reply, nil
-}
-
-// notStored lets the same confirm be tried again.
-func (s *Service) notStored(w *window, err error) error {
-	s.with(w, func(now time.Time) error {
-		_, err := w.next(mesh.PairingNotStored, mesh.KeyHash{}, now)
-		return err
-	})
-	return fmt.Errorf("store pairing: %w", err)
-}
-
-func (s *Service) stored(w *window, device mesh.Device) {
-	s.with(w, func(now time.Time) error {
-		w.device = &Device{ID: device.ID, Name: device.Name, Kind: device.Kind}
-		_, err := w.next(mesh.PairingStored, mesh.KeyHash{}, now)
-		return err
-	})
-}
-
-// published is what both sides do once a pairing is on disk.
-func (s *Service) published(device mesh.Device, issued mesh.IssuedToken) {
-	s.cfg.Tokens.Publish(issued)
-	s.cfg.Log.Info("devices paired", "device", device.ID, "name", device.Name)
-	s.cfg.Paired(device)
 }
 
 func newNonce() Binary {

@@ -19,6 +19,11 @@ const (
 	// maxStarts is how many windows may be opened in one hour, whoever asks: it
 	// bounds the guesses at a number to 100 an hour.
 	maxStarts = 20
+	// maxStrangers is how many browsers without the right link are told so in a
+	// minute, wherever they come from; the rest are told to wait. What keeps
+	// guessers out is the size of the link's secret; whoever has it is let in all
+	// the same, or a stranger could keep the owner's phone out.
+	maxStrangers = 60
 	// rememberFor is how long a window or join that is over can still be asked
 	// about.
 	rememberFor = time.Hour
@@ -68,9 +73,18 @@ func problem(err error) *Problem {
 // windows are the windows of this device: at most one that runs, and those
 // that were over a short while ago.
 type windows struct {
-	current *window
-	byCode  map[string]*window
-	starts  []time.Time // within the last hour
+	current   *window
+	byCode    map[string]*window
+	starts    mesh.RateLimit
+	strangers mesh.RateLimit
+}
+
+func newWindows() windows {
+	return windows{
+		byCode:    make(map[string]*window),
+		starts:    mesh.RateLimit{Most: maxStarts, Per: time.Hour},
+		strangers: mesh.RateLimit{Most: maxStrangers, Per: time.Minute},
+	}
 }
 
 // window is one window with its secrets.
@@ -78,9 +92,10 @@ type window struct {
 	link     Link
 	opened   time.Time
 	state    mesh.PairingWindow
+	repairs  mesh.Device // the device to be paired again; zero: a new one
 	pin      string
 	device   *Device
-	exchange *exchange
+	exchange *exchange // nil for a browser
 }
 
 // exchange is one attempt at the number: from hello to confirm.
@@ -137,17 +152,34 @@ func (w *window) view() View {
 // Start opens a window. The window before it ends, also when it was claimed:
 // the owner stands at the screen, and nobody who joins uninvited may hold the
 // door. More than 20 windows an hour are sdk.RateLimited.
-func (s *Service) Start(_ context.Context) (Window, error) {
+func (s *Service) Start(_ context.Context) (Window, error) { return s.start(mesh.Device{}) }
+
+// Repair opens a window, by the rules of Start, in which a device that is known
+// is paired again: whoever joins takes its place and keeps its id, name and
+// history, also with another key. A device that is not known is sdk.NotFound.
+func (s *Service) Repair(ctx context.Context, id mesh.DeviceID) (Window, error) {
+	devices, err := s.cfg.Store.Devices(ctx)
+	if err != nil {
+		return Window{}, fmt.Errorf("find device to repair: %w", err)
+	}
+	i := slices.IndexFunc(devices, func(d mesh.Device) bool { return d.ID == id })
+	if i < 0 {
+		return Window{}, sdk.Errorf(sdk.NotFound, "Device not recognized").Because(fmt.Errorf("no device %q", id))
+	}
+	return s.start(devices[i])
+}
+
+func (s *Service) start(repairs mesh.Device) (Window, error) {
 	self := s.cfg.Self()
 	link := Link{Code: newCode(), LinkingCode: newCode(), Key: self.Key, Addresses: linkAddresses(self)}
 	if len(link.Addresses) == 0 {
 		return Window{}, sdk.Errorf(sdk.Offline, "This device isn't connected to a network.")
 	}
-	expires, ok := s.open(link)
+	expires, ok := s.open(link, repairs)
 	if !ok {
 		return Window{}, sdk.Errorf(sdk.RateLimited, "Too many codes were shown in the last hour. Wait a little, then try again.")
 	}
-	s.cfg.Log.Info("pairing window opened", "expires", expires)
+	s.cfg.Log.Info("pairing window opened", "expires", expires, "repairs", repairs.ID)
 	return Window{
 		Code: link.Code, LinkingCode: link.LinkingCode, Link: link.String(),
 		Address: link.Addresses[0], ExpiresAt: expires,
@@ -155,16 +187,16 @@ func (s *Service) Start(_ context.Context) (Window, error) {
 }
 
 // open replaces the current window and returns when the new one expires.
-func (s *Service) open(link Link) (time.Time, bool) {
+func (s *Service) open(link Link, repairs mesh.Device) (time.Time, bool) {
 	s.mu.Lock()
 	now := s.cfg.Now()
-	if !s.windows.allow(now) {
+	if !s.windows.starts.Allow(now) {
 		s.mu.Unlock()
 		return time.Time{}, false
 	}
 	before := s.windows.current
 	expires := now.Add(s.policy.Window).UTC()
-	w := &window{link: link, opened: now, state: mesh.NewPairingWindow(s.policy.Attempts, expires)}
+	w := &window{link: link, opened: now, repairs: repairs, state: mesh.NewPairingWindow(s.policy.Attempts, expires)}
 	s.windows.current = w
 	s.windows.byCode[link.Code] = w
 	s.mu.Unlock()
@@ -200,16 +232,6 @@ func (s *Service) find(code string) *window {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.windows.byCode[code]
-}
-
-// allow counts a start unless there were too many.
-func (ws *windows) allow(now time.Time) bool {
-	ws.starts = slices.DeleteFunc(ws.starts, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
-	if len(ws.starts) >= maxStarts {
-		return false
-	}
-	ws.starts = append(ws.starts, now)
-	return true
 }
 
 // Window says how far a window has come; one that is unknown, or was over an

@@ -22,6 +22,10 @@ func examples() map[string]any {
 		"ShareReply":     &ShareReply{Share: share},
 		"ConfirmRequest": &ConfirmRequest{Version: Version, Code: codeA, Tag: tag, Sealed: []byte{4}},
 		"ConfirmReply":   &ConfirmReply{Tag: tag, Sealed: []byte{5}},
+		"ClaimRequest":   &ClaimRequest{Code: codeA, LinkingCode: codeB, Name: "iPhone", Kind: mesh.KindBrowser},
+		"VerifyRequest": &VerifyRequest{Code: codeA, PIN: "481920", LinkingCode: codeB, NodeIdentity: NodeIdentity{
+			NodeID: "b7", Name: "iPhone", Hostname: "iphone.local", Port: 1, Capabilities: []string{"camera"}, Kind: mesh.KindBrowser,
+		}},
 	}
 }
 
@@ -31,6 +35,7 @@ func blank(name string) any {
 		"HelloRequest": new(HelloRequest), "HelloReply": new(HelloReply),
 		"ShareRequest": new(ShareRequest), "ShareReply": new(ShareReply),
 		"ConfirmRequest": new(ConfirmRequest), "ConfirmReply": new(ConfirmReply),
+		"ClaimRequest": new(ClaimRequest), "VerifyRequest": new(VerifyRequest),
 	}[name]
 }
 
@@ -62,6 +67,9 @@ func TestMessageText(t *testing.T) {
 		"HelloReply":   `{"version":"salita-pair/1","code":"` + codeA + `","nonce":"AQEBAQEBAQEBAQEBAQEBAQ","name":"Desktop","expires_in":300,"attempts_left":5}`,
 		"ShareRequest": `{"version":"salita-pair/1","code":"` + codeA + `","share":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"}`,
 		"ShareReply":   `{"share":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"}`,
+		"ClaimRequest": `{"code":"` + codeA + `","linking_code":"` + codeB + `","name":"iPhone","kind":"browser"}`,
+		"VerifyRequest": `{"code":"` + codeA + `","pin":"481920","linking_code":"` + codeB + `",` +
+			`"node_identity":{"node_id":"b7","name":"iPhone","hostname":"iphone.local","port":1,"capabilities":["camera"],"kind":"browser"}}`,
 	} {
 		if got := string(encoded(t, examples()[name])); got != want {
 			t.Errorf("%s is\n%s, want\n%s", name, got, want)
@@ -95,6 +103,20 @@ func TestRefusedMessages(t *testing.T) {
 		{"nothing sealed", "ConfirmReply", `"sealed":"BQ"`, `"sealed":""`},
 		{"nothing sealed", "ConfirmRequest", `"sealed":"BA"`, `"sealed":null`},
 		{"a huge seal", "ConfirmRequest", `"sealed":"BA"`, `"sealed":"` + strings.Repeat("AAAA", maxSealed/3+1) + `"`},
+		{"a gateway", "ClaimRequest", `"browser"`, `"gateway"`},
+		{"a gateway", "VerifyRequest", `"browser"`, `"gateway"`},
+		{"a long kind", "ClaimRequest", `"browser"`, `"` + strings.Repeat("k", maxKind+1) + `"`},
+		{"no linking code", "ClaimRequest", codeB, ""},
+		{"no code", "VerifyRequest", codeA, ""},
+		{"a huge name", "ClaimRequest", "iPhone", strings.Repeat("n", MaxMessage)},
+		{"unknown field", "ClaimRequest", `{"code"`, `{"pin":"481920","code"`},
+		{"unknown field in the identity", "VerifyRequest", `{"node_id"`, `{"manage":true,"node_id"`},
+		{"a field of ours", "VerifyRequest", `{"code"`, `{"Description":"x","code"`},
+		{"a long number", "VerifyRequest", "481920", strings.Repeat("4", 65)},
+		{"number as a number", "VerifyRequest", `"481920"`, `481920`},
+		{"a port too many", "VerifyRequest", `"port":1`, `"port":65536`},
+		{"a negative port", "VerifyRequest", `"port":1`, `"port":-1`},
+		{"a capability that is none", "VerifyRequest", `"camera"`, `7`},
 		{"a huge message", "ConfirmRequest", `"sealed":"BA"`, `"sealed":"` + strings.Repeat("A", MaxMessage) + `"`},
 	} {
 		text := string(encoded(t, examples()[c.message]))

@@ -146,7 +146,8 @@ func (a *App) serve(ctx context.Context) (err error) {
 	a.peers = peer.New(a.identity, a.store, a.log.Named("peer"))
 	a.opened = append(a.opened, a.peers)
 	if a.devices, err = devices.New(ctx, devices.Options{
-		Store: a.store, Caller: a.peers, Tokens: a.tokens,
+		Store: a.store, Caller: a.peers,
+		Access:   []devices.Access{a.tokens, devices.AccessFunc(a.sessions.RemoveDevice)},
 		Interval: c.Discovery.Interval, Timeout: c.Discovery.Timeout,
 		Now: time.Now, Log: a.log.Named("devices"),
 	}); err != nil {

@@ -7,13 +7,15 @@ import (
 func (a *App) newPairing() *pairing.Service {
 	c := a.config.Pairing
 	return pairing.New(pairing.Config{
-		Policy: pairing.Policy{Window: c.Window, Attempts: c.Attempts, Grant: c.Grant},
-		Self:   a.self,
-		Store:  a.store,
-		Tokens: a.tokens,
-		Caller: a.peers,
-		Paired: a.devices.Paired,
-		Log:    a.log.Named("pairing"),
+		Policy:   pairing.Policy{Window: c.Window, Attempts: c.Attempts, Grant: c.Grant},
+		Self:     a.self,
+		Store:    a.store,
+		Tokens:   a.tokens,
+		Sessions: a.sessions,
+		Caller:   a.peers,
+		Paired:   a.devices.Paired,
+		Absorbed: a.devices.Absorbed,
+		Log:      a.log.Named("pairing"),
 	})
 }
 

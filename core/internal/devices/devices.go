@@ -32,16 +32,22 @@ type Caller interface {
 	Forget(id mesh.DeviceID)
 }
 
-// Tokens ends a device's access.
-type Tokens interface {
+// Access is one way in for a device, such as its token, that ends with it.
+type Access interface {
 	Revoke(ctx context.Context, device mesh.DeviceID) error
 }
+
+// AccessFunc makes an Access of a function.
+type AccessFunc func(ctx context.Context, device mesh.DeviceID) error
+
+// Revoke calls f.
+func (f AccessFunc) Revoke(ctx context.Context, device mesh.DeviceID) error { return f(ctx, device) }
 
 // Options are what a Service needs.
 type Options struct {
 	Store    Store
 	Caller   Caller
-	Tokens   Tokens
+	Access   []Access
 	Interval time.Duration // between rounds of pings
 	Timeout  time.Duration // for one ping
 	Now      func() time.Time
@@ -129,6 +135,13 @@ func (s *Service) Paired(d mesh.Device) {
 	s.Log.Info("device paired", "device", d.ID, "name", d.Name, "kind", d.Kind)
 }
 
+// Absorbed drops a device from the list that another one turned out to be.
+func (s *Service) Absorbed(id mesh.DeviceID) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	s.drop(id)
+}
+
 // Rename gives the device another name on this machine.
 func (s *Service) Rename(ctx context.Context, id mesh.DeviceID, name string) (Device, error) {
 	clean := mesh.CleanName(name)
@@ -138,26 +151,32 @@ func (s *Service) Rename(ctx context.Context, id mesh.DeviceID, name string) (De
 	return s.change(ctx, id, func(d *Device) { d.Name = clean })
 }
 
-// Remove ends the device's access and forgets it. Its tokens stop opening
-// anything before Remove returns.
+// Remove ends the device's access and forgets it. Its tokens and sessions stop
+// opening anything before Remove returns.
 func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
 	s.writes.Lock()
 	defer s.writes.Unlock()
 	if _, err := s.Get(id); err != nil {
 		return err
 	}
-	if err := s.Tokens.Revoke(ctx, id); err != nil {
-		return err
+	for _, access := range s.Access {
+		if err := access.Revoke(ctx, id); err != nil {
+			return err
+		}
 	}
 	if err := s.Store.RemoveDevice(ctx, id); err != nil {
 		return fmt.Errorf("remove device: %w", err)
 	}
+	s.drop(id)
+	s.Log.Info("device access removed", "device", id)
+	return nil
+}
+
+func (s *Service) drop(id mesh.DeviceID) {
 	s.mu.Lock()
 	delete(s.devices, id)
 	s.mu.Unlock()
 	s.Caller.Forget(id)
-	s.Log.Info("device access removed", "device", id)
-	return nil
 }
 
 // change edits a device in the store first, then in the list.

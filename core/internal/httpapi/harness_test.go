@@ -78,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	peers := peer.New(self, db, log)
 	t.Cleanup(func() { peers.Close() })
 	list, err := devices.New(ctx, devices.Options{
-		Store: db, Caller: peers, Tokens: verifier, Interval: time.Hour, Timeout: time.Second, Now: time.Now, Log: log,
+		Store: db, Caller: peers, Access: []devices.Access{verifier, devices.AccessFunc(signedIn.RemoveDevice)}, Interval: time.Hour, Timeout: time.Second, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func newWorld(t *testing.T) *world {
 		Self: func() pairing.Self {
 			return pairing.Self{ID: self.ID(), Name: self.Name(), Key: self.Key(), Addresses: []string{"127.0.0.1:6969"}}
 		},
-		Store: db, Tokens: verifier, Caller: peers, Log: log,
+		Store: db, Tokens: verifier, Sessions: signedIn, Caller: peers, Log: log,
 	})
 
 	pair := func(d mesh.Device, grant mesh.Grant) string {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/pairing"
 	"github.com/salita-mesh/salita/sdk"
@@ -20,8 +22,20 @@ type windowBody struct {
 }
 
 func (s *Server) pairStart(c *call) error {
+	return c.openWindow(s.Pairing.Start)
+}
+
+// repairDevice opens a window by which this very device pairs again: it keeps
+// its id, name and history.
+func (s *Server) repairDevice(c *call) error {
+	return c.openWindow(func(ctx context.Context) (pairing.Window, error) {
+		return s.Pairing.Repair(ctx, c.deviceID())
+	})
+}
+
+func (c *call) openWindow(open func(context.Context) (pairing.Window, error)) error {
 	return c.within(func(ctx context.Context) error {
-		w, err := s.Pairing.Start(ctx)
+		w, err := open(ctx)
 		if err != nil {
 			return err
 		}
@@ -29,6 +43,37 @@ func (s *Server) pairStart(c *call) error {
 			Code: w.Code, LinkingCode: w.LinkingCode, Link: w.Link, QRURL: w.Link,
 			Address: w.Address, ExpiresAt: timeJSON(w.ExpiresAt),
 		})
+	})
+}
+
+// pairClaim and pairVerify let a phone or a script join that has no key.
+func (s *Server) pairClaim(c *call) error {
+	var in pairing.ClaimRequest
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	return c.within(func(ctx context.Context) error {
+		out, err := s.Pairing.Claim(ctx, in)
+		if err != nil {
+			return err
+		}
+		return c.ok(out)
+	})
+}
+
+func (s *Server) pairVerify(c *call) error {
+	var in pairing.VerifyRequest
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	in.Description = c.Get(fiber.HeaderUserAgent)
+	return c.within(func(ctx context.Context) error {
+		out, err := s.Pairing.Verify(ctx, in)
+		if err != nil {
+			return err
+		}
+		keepSession(c.Ctx, out.SessionToken, out.SessionExpires)
+		return c.ok(out)
 	})
 }
 

@@ -57,6 +57,8 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/auth/pair/start", owner, s.pairStart},
 		{http.MethodGet, "/auth/pair/:code", owner, s.pairWindow},
 		{http.MethodDelete, "/auth/pair/:code", owner, s.pairCancel},
+		{http.MethodPost, "/auth/pair/claim", open, s.pairClaim},
+		{http.MethodPost, "/auth/pair/verify", open, s.pairVerify},
 		{http.MethodPost, "/auth/pair/gateway/hello", open, s.pairHello},
 		{http.MethodPost, "/auth/pair/gateway/share", open, s.pairShare},
 		{http.MethodPost, "/auth/pair/gateway/confirm", open, s.pairConfirm},
@@ -70,6 +72,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/api/devices/:id", may(mesh.DevicesRead), s.showDevice},
 		{http.MethodPatch, "/api/devices/:id", owner, s.renameDevice},
 		{http.MethodDelete, "/api/devices/:id", owner, s.removeDevice},
+		{http.MethodPost, "/api/devices/:id/repair", owner, s.repairDevice},
 		{http.MethodPost, "/api/discover", owner, s.discover},
 		{http.MethodPost, "/api/devices/:id/send", may(mediaUpload), s.send},
 

@@ -28,6 +28,7 @@ require (
 	gorm.io/driver/sqlite v1.6.0 // SQLite's dialect for GORM
 	gorm.io/gorm v1.31.2 // rows of the store
 	modernc.org/sqlite v1.62.0 // SQLite without cgo, so one static binary
+	rsc.io/qr v0.2.0 // the QR code on a page
 )
 
 require (
@@ -68,5 +69,4 @@ require (
 	modernc.org/libc v1.80.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-	rsc.io/qr v0.2.0 // indirect
 )

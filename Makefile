@@ -29,10 +29,12 @@ build: ## build bin/salita and the plugins in bin/plugins
 	  umask 022; $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/plugins/salita-plugin-$$p ./plugins/$$p || exit 1; \
 	done
 
-test: build ## all tests, with the race detector
+test: build ## all tests, with the race detector; installs a browser when there is none
+	./scripts/install-test-tools
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
 
 test-long: build ## the same with long crash, soak and fuzz runs (about half an hour)
+	./scripts/install-test-tools
 	CGO_ENABLED=1 SALITA_LONG=1 $(GO) test -race -shuffle=on -timeout 60m ./...
 	./scripts/fuzz 60s
 

@@ -87,8 +87,8 @@ func family() []object {
 func browsers() []object {
 	ago := func(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) }
 	return []object{
-		{"id": "s1", "kind": "owner", "description": "Firefox on Linux", "created_at": ago(90 * time.Hour), "last_used_at": ago(26 * time.Hour), "current": false},
-		{"id": "s2", "kind": "owner", "description": "Chrome on Windows", "created_at": ago(time.Hour), "last_used_at": ago(time.Second), "current": true},
+		{"id": "s1", "kind": "owner", "description": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "created_at": ago(90 * time.Hour), "last_used_at": ago(26 * time.Hour), "current": false},
+		{"id": "s2", "kind": "owner", "description": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36", "created_at": ago(time.Hour), "last_used_at": ago(time.Second), "current": true},
 	}
 }
 

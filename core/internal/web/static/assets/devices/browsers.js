@@ -2,7 +2,7 @@
 
 import { asProblem, call } from '../page/api.js';
 import { busy, byId, complain, reconcile, stamp, toggle, write } from '../page/view.js';
-import { ago, exactly } from '../page/words.js';
+import { ago, browserName, exactly } from '../page/words.js';
 
 /** Runs the list; failed handles a problem that concerns the whole page. */
 export function browsersPanel({ failed }) {
@@ -39,7 +39,7 @@ export function browsersPanel({ failed }) {
 
 function update(element, session) {
   const part = (name) => element.querySelector(`[data-part="${name}"]`);
-  const browser = session.description || 'A browser';
+  const browser = browserName(session.description);
   // One that came by pairing is known by its device's name.
   const description = session.device || browser;
   write(part('description'), description);

@@ -84,6 +84,36 @@ export function spokenPIN(pin) {
   return `${[...pin.slice(0, 3)].join(' ')}, ${[...pin.slice(3)].join(' ')}`;
 }
 
+// The first that fits counts: many browsers also name the one they descend from.
+const browsers = [
+  ['Edge', /\bEdg(A|iOS)?\//],
+  ['Opera', /\bOPR\//],
+  ['Samsung Internet', /\bSamsungBrowser\//],
+  ['Firefox', /\b(Firefox|FxiOS)\//],
+  ['Chrome', /(Chrome|CriOS)\//],
+  ['Safari', /\bSafari\//],
+];
+
+const systems = [
+  ['iPhone', /iPhone/],
+  ['iPad', /iPad/],
+  ['Android', /Android/],
+  ['Chromebook', /CrOS/],
+  ['Mac', /Macintosh/],
+  ['Windows', /Windows/],
+  ['Linux', /Linux/],
+];
+
+/** "Firefox on Windows" for what a browser calls itself; other texts stay as they are. */
+export function browserName(userAgent) {
+  if (!userAgent) return 'A browser';
+  if (!userAgent.startsWith('Mozilla/')) return userAgent;
+  const fits = ([, pattern]) => pattern.test(userAgent);
+  const browser = browsers.find(fits)?.[0] ?? 'A browser';
+  const system = systems.find(fits)?.[0];
+  return system ? `${browser} on ${system}` : browser;
+}
+
 /**
  * A first guess at what this device is called, from what its browser says of
  * itself; the person can change it.

@@ -73,6 +73,27 @@ test('the number is shown in threes and read digit by digit', () => {
   assert.equal(words.spokenPIN('481920'), '4 8 1, 9 2 0');
 });
 
+test('browsers are called by their names', () => {
+  const apple = '(KHTML, like Gecko)';
+  for (const [userAgent, want] of [
+    [`Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 ${apple} Chrome/140.0.0.0 Safari/537.36`, 'Chrome on Windows'],
+    [`Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 ${apple} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0`, 'Edge on Windows'],
+    [`Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 ${apple} HeadlessChrome/140.0.0.0 Safari/537.36`, 'Chrome on Linux'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0', 'Firefox on Linux'],
+    [`Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 ${apple} Version/18.5 Mobile/15E148 Safari/604.1`, 'Safari on iPhone'],
+    [`Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 ${apple} CriOS/140.0 Mobile/15E148 Safari/604.1`, 'Chrome on iPhone'],
+    [`Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 ${apple} Version/18.5 Safari/605.1.15`, 'Safari on Mac'],
+    [`Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 ${apple} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36`, 'Samsung Internet on Android'],
+    [`Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 ${apple} Chrome/140.0.0.0 Safari/537.36`, 'Chrome on Chromebook'],
+    ['Mozilla/5.0', 'A browser'],
+    ['', 'A browser'],
+    [undefined, 'A browser'],
+    ['curl/8.5.0', 'curl/8.5.0'],
+  ]) {
+    assert.equal(words.browserName(userAgent), want, userAgent);
+  }
+});
+
 test('a friendly first name', () => {
   for (const [userAgent, touch, want] of [
     ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)', 5, 'iPhone'],

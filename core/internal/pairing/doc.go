@@ -7,6 +7,12 @@
 // token and stores the other device, wholly or not at all, whatever crashes
 // when.
 //
+// Phones, browsers and scripts, which have no key, join over plain HTTPS: they
+// claim the window with the whole link, and only then there is a number, which a
+// person reads off the gateway's screen and types. What protects them from a
+// relay is the certificate they trust, not this protocol; hence they are never
+// allowed to manage by pairing alone.
+//
 // The package owns live windows and joins. It opens no sockets and knows no
 // HTTP: requests reach the showing side as method calls with the key that the
 // connection proved, and the joining side calls out through Caller. The rules of
@@ -21,4 +27,8 @@
 // (J stores the pairing) or S itself says that it knows nothing of it (J forgets
 // the note). S gives the same confirm the same answer for as long. Hence both
 // sides end with the pairing, or neither.
+//
+// A browser has nowhere to keep a note. It may send the very same verify again
+// within a minute of its success, also to a gateway that has started anew, and
+// gets new secrets for the same device.
 package pairing

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/sdk"
 )
 
 // lockedBuffer collects a log.
@@ -111,6 +112,46 @@ func TestSecretsStaySecret(t *testing.T) {
 }
 
 const unusual = "837465"
+
+// TestBrowsersSecretsStaySecret pairs a phone, with a wrong number, a stranger
+// and a repetition on the way.
+func TestBrowsersSecretsStaySecret(t *testing.T) {
+	log, notes := &lockedBuffer{}, &lockedBuffer{}
+	h := newHouse("desktop", 1)
+	h.log = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Trace})
+	h.wrap = func(s Store) Store { return spyStore{s, notes} }
+	s := h.start()
+	w, _ := claimed(t, s)
+	pin := unusual
+	s.with(s.windows.current, func(time.Time) error { s.windows.current.pin = pin; return nil })
+	hear := func(err error) { fmt.Fprintf(log, "%v %+v\n", err, sdk.AsError(err)) }
+	stranger := verifyBy(w, pin)
+	stranger.LinkingCode = codeA
+	for _, req := range []VerifyRequest{verifyBy(w, "111111"), stranger, verifyBy(w, pin+"0")} {
+		_, err := verify(s, req)
+		hear(err)
+	}
+	hear(claim(s, claimBy(w, "again", mesh.KindBrowser)))
+	for range 2 {
+		if _, err := verify(s, verifyBy(w, pin)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secrets := append([]string{pin, w.LinkingCode}, append(h.tokens.secrets, h.sessions.secrets...)...)
+	if len(secrets) != 6 {
+		t.Fatalf("%d secrets to look for", len(secrets))
+	}
+	for where, text := range map[string]string{"log": log.String(), "notes": notes.String()} {
+		if len(text) < 100 {
+			t.Errorf("the %s is nearly empty: %q", where, text)
+		}
+		for i, secret := range secrets {
+			if strings.Contains(text, secret) || strings.Contains(text, base64.RawURLEncoding.EncodeToString([]byte(secret))) {
+				t.Errorf("secret %d is in the %s", i, where)
+			}
+		}
+	}
+}
 
 // spyCaller keeps a copy of all that is sent.
 type spyCaller struct {

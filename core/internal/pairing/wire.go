@@ -23,6 +23,13 @@ const (
 	PathConfirm = "/auth/pair/gateway/confirm"
 )
 
+// PathRemoved is where a gateway tells another that it has removed it, with an
+// empty POST over mutual TLS that bears the token which the other gave it. It is
+// told before that token is forgotten. The word of the pinned peer is enough to
+// show it as "needs re-pairing" at once; nothing is deleted, and what was not
+// heard shows with the next call.
+const PathRemoved = "/auth/pair/gateway/removed"
+
 // MaxMessage is the longest message of the protocol, in bytes of JSON.
 const MaxMessage = 32 << 10
 

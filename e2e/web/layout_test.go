@@ -138,6 +138,9 @@ func TestEveryViewOfJoining(t *testing.T) {
 	p.choose(file(t, "IMG_2041.jpg", 3_400_000), file(t, "slow holiday film with a rather long name (1).mp4", 9_000_000), file(t, "notes.txt", 10))
 	p.says(".upload", "Arrived")
 	p.await("the bar", `[...document.querySelectorAll(".upload progress")].some((e) => e.checkVisibility())`)
+	if ticks := eval[[]string](p, `[...document.querySelectorAll(".upload")].filter((e) => e.querySelector(".mark").checkVisibility()).map((e) => e.dataset.state)`); len(ticks) != 1 || ticks[0] != "arrived" {
+		t.Errorf("a tick for what is %q", ticks)
+	}
 	p.everywhere("home-phone")
 	close(f.slow)
 	p.says("#send-summary", "3 files arrived")

@@ -148,6 +148,7 @@ func (a *App) serve(ctx context.Context) (err error) {
 	if a.devices, err = devices.New(ctx, devices.Options{
 		Store: a.store, Caller: a.peers,
 		Access:   []devices.Access{a.tokens, devices.AccessFunc(a.sessions.RemoveDevice)},
+		LastUses: a.lastUses,
 		Interval: c.Discovery.Interval, Timeout: c.Discovery.Timeout,
 		Now: time.Now, Log: a.log.Named("devices"),
 	}); err != nil {

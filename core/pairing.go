@@ -1,6 +1,9 @@
 package core
 
 import (
+	"time"
+
+	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/pairing"
 )
 
@@ -17,6 +20,23 @@ func (a *App) newPairing() *pairing.Service {
 		Absorbed: a.devices.Absorbed,
 		Log:      a.log.Named("pairing"),
 	})
+}
+
+// lastUses says when each device last used its token or its session.
+func (a *App) lastUses() map[mesh.DeviceID]time.Time {
+	uses := map[mesh.DeviceID]time.Time{}
+	note := func(device mesh.DeviceID, at time.Time) {
+		if at.After(uses[device]) {
+			uses[device] = at
+		}
+	}
+	for _, t := range a.tokens.List() {
+		note(t.DeviceID, t.LastUsedAt)
+	}
+	for _, s := range a.sessions.List() {
+		note(s.DeviceID, s.LastUsedAt)
+	}
+	return uses
 }
 
 // self is what others learn of this device by pairing with it.

@@ -146,6 +146,9 @@ func TestRemovedDeviceIsRefused(t *testing.T) {
 	desktop, laptop := newGateway(t, "Desktop"), newGateway(t, "Laptop")
 	pairUp(t, desktop, laptop)
 	desktop.must("devices", "remove", "Laptop")
+	if list := laptop.deviceList(); list[0].Status != "needs_repair" { // Desktop has said so
+		t.Errorf("Laptop shows Desktop as %s", list[0].Status)
+	}
 	photo, _ := randomFile(t, "a.jpg", 1000)
 	r := laptop.cli("", "send", photo, "--to", "Desktop")
 	if r.code != 5 || !strings.Contains(r.err, "needs re-pairing") {

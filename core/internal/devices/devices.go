@@ -28,6 +28,7 @@ type Store interface {
 // Caller reaches other gateways.
 type Caller interface {
 	Health(ctx context.Context, device mesh.Device) (mesh.Health, error)
+	Removed(ctx context.Context, device mesh.Device) error
 	Address(id mesh.DeviceID) string
 	Forget(id mesh.DeviceID)
 }
@@ -45,9 +46,12 @@ func (f AccessFunc) Revoke(ctx context.Context, device mesh.DeviceID) error { re
 
 // Options are what a Service needs.
 type Options struct {
-	Store    Store
-	Caller   Caller
-	Access   []Access
+	Store  Store
+	Caller Caller
+	Access []Access
+	// LastUses says when each device last used its access: the only sign of life
+	// of a phone or script, which nobody can call.
+	LastUses func() map[mesh.DeviceID]time.Time
 	Interval time.Duration // between rounds of pings
 	Timeout  time.Duration // for one ping
 	Now      func() time.Time
@@ -87,10 +91,11 @@ func New(ctx context.Context, o Options) (*Service, error) {
 // List returns every device: Available first, then Offline, then Needs
 // re-pairing, each by name.
 func (s *Service) List() []Device {
+	uses, now := s.LastUses(), s.Now()
 	s.mu.RLock()
 	list := make([]Device, 0, len(s.devices))
 	for _, d := range s.devices {
-		list = append(list, d)
+		list = append(list, d.usedAt(uses[d.ID], now))
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(list, func(a, b Device) int {
@@ -109,6 +114,11 @@ func rank(s mesh.Status) int {
 
 // Get returns one device, or sdk.NotFound.
 func (s *Service) Get(id mesh.DeviceID) (Device, error) {
+	d, err := s.get(id)
+	return d.usedAt(s.LastUses()[id], s.Now()), err
+}
+
+func (s *Service) get(id mesh.DeviceID) (Device, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	d, ok := s.devices[id]
@@ -116,6 +126,25 @@ func (s *Service) Get(id mesh.DeviceID) (Device, error) {
 		return Device{}, unknown()
 	}
 	return d, nil
+}
+
+// recentUse is how long a phone that used its access counts as Available.
+const recentUse = 2 * time.Minute
+
+// usedAt is the device as its last use of its access shows it, if that is the
+// only sign of it.
+func (d Device) usedAt(used, now time.Time) Device {
+	if d.Kind == mesh.KindGateway {
+		return d
+	}
+	d.Status = mesh.StatusOffline
+	if used.After(d.Presence.LastSeen) {
+		d.Presence.LastSeen = used
+	}
+	if !used.IsZero() && now.Sub(used) < recentUse {
+		d.Status = mesh.StatusAvailable
+	}
+	return d
 }
 
 // Name returns the device's name, or "" when there is no such device.
@@ -156,7 +185,8 @@ func (s *Service) Rename(ctx context.Context, id mesh.DeviceID, name string) (De
 func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	if _, err := s.Get(id); err != nil {
+	d, err := s.get(id)
+	if err != nil {
 		return err
 	}
 	for _, access := range s.Access {
@@ -164,12 +194,26 @@ func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
 			return err
 		}
 	}
+	s.tell(ctx, d)
 	if err := s.Store.RemoveDevice(ctx, id); err != nil {
 		return fmt.Errorf("remove device: %w", err)
 	}
 	s.drop(id)
 	s.Log.Info("device access removed", "device", id)
 	return nil
+}
+
+// tell lets a gateway that is there know that its access has ended. One that is
+// not there finds out by itself.
+func (s *Service) tell(ctx context.Context, d Device) {
+	if !d.Reachable() || d.Status != mesh.StatusAvailable {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	if err := s.Caller.Removed(ctx, d.Device); err != nil {
+		s.Log.Debug("removed device was not told", "device", d.ID, "error", err)
+	}
 }
 
 func (s *Service) drop(id mesh.DeviceID) {
@@ -183,7 +227,7 @@ func (s *Service) drop(id mesh.DeviceID) {
 func (s *Service) change(ctx context.Context, id mesh.DeviceID, edit func(*Device)) (Device, error) {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	d, err := s.Get(id)
+	d, err := s.get(id)
 	if err != nil {
 		return Device{}, err
 	}

@@ -51,6 +51,7 @@ type fakeMesh struct {
 	pings   int
 	inUse   int
 	most    int
+	told    []mesh.DeviceID
 }
 
 func (f *fakeMesh) Health(ctx context.Context, d mesh.Device) (mesh.Health, error) {
@@ -77,7 +78,17 @@ func (f *fakeMesh) count() int {
 func (f *fakeMesh) Address(mesh.DeviceID) string { return "192.0.2.9:6969" }
 func (f *fakeMesh) Forget(mesh.DeviceID)         {}
 
-type fakeTokens struct{ revoked []mesh.DeviceID }
+func (f *fakeMesh) Removed(_ context.Context, d mesh.Device) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, d.ID)
+	return f.answers[d.ID]
+}
+
+type fakeTokens struct {
+	revoked []mesh.DeviceID
+	uses    map[mesh.DeviceID]time.Time
+}
 
 func (f *fakeTokens) Revoke(_ context.Context, id mesh.DeviceID) error {
 	f.revoked = append(f.revoked, id)
@@ -92,6 +103,7 @@ func newService(t *testing.T, store *fakeStore, peers *fakeMesh, tokens *fakeTok
 	t.Helper()
 	s, err := New(t.Context(), Options{
 		Store: store, Caller: peers, Access: []Access{tokens},
+		LastUses: func() map[mesh.DeviceID]time.Time { return tokens.uses },
 		Interval: time.Minute, Timeout: 2 * time.Second, Now: time.Now, Log: hclog.NewNullLogger(),
 	})
 	if err != nil {
@@ -230,5 +242,39 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 	}
 	if err := s.Remove(t.Context(), "a"); err == nil || s.Name("a") != "a" {
 		t.Errorf("remove with a full disk: %v, name %q", err, s.Name("a"))
+	}
+}
+
+func TestPhonesShowWhenTheyWereLastUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := &fakeTokens{uses: map[mesh.DeviceID]time.Time{}}
+		store := &fakeStore{devices: []mesh.Device{{ID: "phone", Name: "iPhone", Kind: mesh.KindBrowser}}}
+		s := newService(t, store, &fakeMesh{}, tokens)
+		if d, _ := s.Get("phone"); d.Status != mesh.StatusOffline {
+			t.Errorf("a phone that was never seen is %s", d.Status)
+		}
+		used := time.Now()
+		tokens.uses["phone"] = used
+		if d := s.List()[0]; d.Status != mesh.StatusAvailable || !d.Presence.LastSeen.Equal(used) {
+			t.Errorf("a phone in use is %+v", d.Presence)
+		}
+		time.Sleep(recentUse)
+		if d, _ := s.Get("phone"); d.Status != mesh.StatusOffline || !d.Presence.LastSeen.Equal(used) {
+			t.Errorf("a phone that was put away is %+v", d.Presence)
+		}
+	})
+}
+
+func TestARemovedGatewayIsTold(t *testing.T) {
+	peers := &fakeMesh{answers: map[mesh.DeviceID]error{"on": nil, "sulks": errors.New("no")}}
+	s := newService(t, &fakeStore{}, peers, &fakeTokens{})
+	for _, id := range []string{"on", "sulks"} {
+		s.Paired(gatewayDevice(id))
+		if err := s.Remove(t.Context(), mesh.DeviceID(id)); err != nil {
+			t.Errorf("remove %s: %v", id, err)
+		}
+	}
+	if len(peers.told) != 2 || len(s.List()) != 0 {
+		t.Errorf("told %v, left %v", peers.told, s.List())
 	}
 }

@@ -117,7 +117,7 @@ func (s *Service) sample(id mesh.DeviceID, health mesh.Health, err error) mesh.S
 func (s *Service) Observe(ctx context.Context, id mesh.DeviceID, sample mesh.Sample) {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	before, err := s.Get(id)
+	before, err := s.get(id)
 	if err != nil {
 		return // removed meanwhile
 	}

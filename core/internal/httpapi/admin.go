@@ -70,6 +70,9 @@ func (s *Server) revokeTokens(c *call) error {
 		if err := s.Tokens.Revoke(ctx, device.ID); err != nil {
 			return err
 		}
+		if err := s.Sessions.RemoveDevice(ctx, device.ID); err != nil {
+			return err
+		}
 		return c.ok(map[string]bool{"ok": true})
 	})
 }

@@ -78,7 +78,8 @@ func newWorld(t *testing.T) *world {
 	peers := peer.New(self, db, log)
 	t.Cleanup(func() { peers.Close() })
 	list, err := devices.New(ctx, devices.Options{
-		Store: db, Caller: peers, Access: []devices.Access{verifier, devices.AccessFunc(signedIn.RemoveDevice)}, Interval: time.Hour, Timeout: time.Second, Now: time.Now, Log: log,
+		Store: db, Caller: peers, Access: []devices.Access{verifier, devices.AccessFunc(signedIn.RemoveDevice)},
+		LastUses: func() map[mesh.DeviceID]time.Time { return nil }, Interval: time.Hour, Timeout: time.Second, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

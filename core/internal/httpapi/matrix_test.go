@@ -35,7 +35,7 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 		"GET /api/sessions": owner, "DELETE /api/sessions/:id": owner,
 		"GET /health":           known,
 		"POST /auth/pair/start": owner, "GET /auth/pair/:code": owner, "DELETE /auth/pair/:code": owner,
-		"POST /auth/pair/claim": open, "POST /auth/pair/verify": open, "POST /api/devices/:id/repair": owner,
+		"GET /auth/pair/:code/qr.svg": owner, "POST /auth/pair/gateway/removed": known, "POST /auth/pair/claim": open, "POST /auth/pair/verify": open, "POST /api/devices/:id/repair": owner,
 		"POST /auth/pair/gateway/hello": open, "POST /auth/pair/gateway/share": open, "POST /auth/pair/gateway/confirm": open,
 		"POST /api/pairings": owner, "GET /api/pairings/:id": owner, "POST /api/pairings/:id/pin": owner,
 		"GET /api/node/identity": owner, "POST /api/node/identity": owner,

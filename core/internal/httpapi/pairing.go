@@ -72,7 +72,9 @@ func (s *Server) pairVerify(c *call) error {
 		if err != nil {
 			return err
 		}
-		keepSession(c.Ctx, out.SessionToken, out.SessionExpires)
+		if out.Device.Kind == mesh.KindBrowser {
+			keepSession(c.Ctx, out.SessionToken, out.SessionExpires)
+		}
 		return c.ok(out)
 	})
 }
@@ -144,6 +146,35 @@ func gatewayCall[In, Out any](c *call, handle func(context.Context, mesh.KeyHash
 		}
 		return c.ok(out)
 	})
+}
+
+// pairRemoved hears from a paired gateway that it has removed this one. Nothing
+// is deleted: the owner sees that the device needs re-pairing.
+func (s *Server) pairRemoved(c *call) error {
+	if _, err := c.peerKey(); err != nil {
+		return err
+	}
+	return c.within(func(ctx context.Context) error {
+		s.Devices.Outcome(ctx, c.who.Device, &sdk.Error{Kind: sdk.NeedsRepair})
+		return c.SendStatus(http.StatusNoContent)
+	})
+}
+
+func (s *Server) pairQR(c *call) error {
+	view, err := s.Pairing.Window(c.Params("code"))
+	if err != nil {
+		return err
+	}
+	if view.Link == "" { // claimed or over: its code is of no more use
+		return &sdk.Error{Kind: sdk.Expired}
+	}
+	image, err := pairing.QR(view.Link)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "image/svg+xml")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return c.Send(image)
 }
 
 func (s *Server) joinStart(c *call) error {

@@ -57,6 +57,8 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/auth/pair/start", owner, s.pairStart},
 		{http.MethodGet, "/auth/pair/:code", owner, s.pairWindow},
 		{http.MethodDelete, "/auth/pair/:code", owner, s.pairCancel},
+		{http.MethodGet, "/auth/pair/:code/qr.svg", owner, s.pairQR},
+		{http.MethodPost, "/auth/pair/gateway/removed", paired, s.pairRemoved},
 		{http.MethodPost, "/auth/pair/claim", open, s.pairClaim},
 		{http.MethodPost, "/auth/pair/verify", open, s.pairVerify},
 		{http.MethodPost, "/auth/pair/gateway/hello", open, s.pairHello},

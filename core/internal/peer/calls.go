@@ -10,6 +10,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/pairing"
 	"github.com/salita-mesh/salita/sdk"
 )
 
@@ -62,6 +63,23 @@ func (a healthAnswer) health(device mesh.Device) (mesh.Health, error) {
 		}
 	}
 	return h, nil
+}
+
+// Removed tells the device that its access here has ended.
+func (c *Client) Removed(ctx context.Context, device mesh.Device) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, pairing.PathRemoved, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.Do(req, device)
+	if err != nil {
+		return err
+	}
+	drain(resp.Body)
+	if resp.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("unexpected answer with status %d", resp.StatusCode)
+	}
+	return nil
 }
 
 // Call posts JSON to a gateway that we are not paired with, or not yet: over

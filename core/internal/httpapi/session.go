@@ -7,6 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/salita-mesh/salita/core/internal/auth"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -54,26 +55,30 @@ func (s *Server) signIn(c *call) error {
 			return err
 		}
 		keepSession(c.Ctx, secret, session.ExpiresAt)
-		return c.ok(s.whoBody(true, ""))
+		return c.ok(s.whoBody(auth.Principal{Owner: true}))
 	})
 }
 
 type whoBody struct {
-	Owner   bool            `json:"owner"`
-	Name    string          `json:"name"` // of the paired device; "" for the owner at no device
-	Gateway gatewayNameBody `json:"gateway"`
+	Owner       bool            `json:"owner"`
+	Name        string          `json:"name"`        // of the paired device; "" for the owner at no device
+	Permissions []string        `json:"permissions"` // what a paired device may do; the owner needs none
+	Gateway     gatewayNameBody `json:"gateway"`
 }
 
 type gatewayNameBody struct {
 	Name string `json:"name"`
 }
 
-func (s *Server) whoBody(owner bool, name string) whoBody {
-	return whoBody{Owner: owner, Name: name, Gateway: gatewayNameBody{s.Identity.Name()}}
+func (s *Server) whoBody(p auth.Principal) whoBody {
+	return whoBody{
+		Owner: p.Owner, Name: p.Name, Permissions: p.Grant.Strings(),
+		Gateway: gatewayNameBody{s.Identity.Name()},
+	}
 }
 
 func (s *Server) whoAmI(c *call) error {
-	return c.ok(s.whoBody(c.who.Owner, c.who.Name))
+	return c.ok(s.whoBody(c.who.Principal))
 }
 
 // signOut ends the browser's own session.

@@ -75,6 +75,9 @@ func (s *Store) copyBefore(ctx context.Context, from string, to int64) (path str
 	}
 	kind := fmt.Sprintf("salita-%s-before-v%d-", from, to)
 	path = filepath.Join(s.BackupDir, kind+s.now().Format("20060102T150405.000000Z")+".db")
+	if err := removeMatches(filepath.Join(s.BackupDir, kind+"*.tmp*")); err != nil { // left by a crash
+		return "", err
+	}
 	if err := copyDatabase(ctx, s.Path, path); err != nil {
 		return "", err
 	}
@@ -90,6 +93,14 @@ func prune(pattern string) error {
 	}
 	slices.Sort(copies)
 	return removeAll(copies[:max(0, len(copies)-copiesKept)]...)
+}
+
+func removeMatches(pattern string) error {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	return removeAll(paths...)
 }
 
 func removeAll(paths ...string) error {

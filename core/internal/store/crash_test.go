@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 		"open": childOpen,
 		"pair": childPair,
 		"hang": childHang,
+
+		"import": childImport,
 	}
 	if err := jobs[job](os.Args[len(os.Args)-1]); err != nil {
 		fmt.Println(err)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -120,7 +121,9 @@ func checkNote(t *testing.T, id, part string, all []ImportNote) {
 // TestLegacyIDsThatCannotBe gives a new id to devices whose own is of no use.
 func TestLegacyIDsThatCannotBe(t *testing.T) {
 	s := openStore(t, legacyOptions(t, "008", `DELETE FROM device_sessions`, `DELETE FROM issued_tokens`,
-		`UPDATE discovery_cache SET node_id = 'nobody'`,
+		`INSERT INTO discovery_cache SELECT 'nobody', reachable, last_ping_at, response_time_ms, '' FROM discovery_cache`,
+		`UPDATE discovery_cache SET node_id = (SELECT id FROM mesh_nodes WHERE name = 'Raspberry Pi') WHERE node_id <> 'nobody'`,
+		`INSERT INTO discovery_cache SELECT CAST(node_id AS BLOB), reachable, last_ping_at, response_time_ms, '' FROM discovery_cache WHERE node_id <> 'nobody'`,
 		`UPDATE mesh_nodes SET id = NULL WHERE name = 'Phone'`,
 		`UPDATE mesh_nodes SET id = 'a' || char(10) || 'b' WHERE name = 'Old Laptop'`,
 		`INSERT INTO mesh_nodes SELECT CAST(id AS BLOB), 'Twin', hostname, port, status, capabilities, last_seen, created_at, metadata, 0
@@ -139,7 +142,7 @@ func TestLegacyIDsThatCannotBe(t *testing.T) {
 	}
 	notes, err := s.ImportNotes(t.Context())
 	must(t, err)
-	if len(notes) != 4 { // three ids and a sighting of nobody
+	if len(notes) != 5 { // three ids, a sighting of nobody and one too many
 		t.Errorf("notes = %+v", notes)
 	}
 	for _, n := range notes {
@@ -264,4 +267,28 @@ func TestLegacyLookalikes(t *testing.T) {
 			diff(t, before, snapshot(t, filepath.Dir(o.Path)))
 		})
 	}
+}
+
+// TestLegacyFileInWAL is what an earlier Salita leaves that was killed: its last
+// changes are in the log beside the file.
+func TestLegacyFileInWAL(t *testing.T) {
+	running := legacyOptions(t, "008")
+	db, err := sql.Open(driverName, dsn(running.Path, "_journal_mode=WAL"))
+	must(t, err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE mesh_nodes SET name = 'Attic Pi' WHERE name = 'Raspberry Pi'`)
+	must(t, err)
+	o := optionsIn(t.TempDir())
+	restore(t, filepath.Dir(o.Path), filesIn(t, filepath.Dir(running.Path)))
+	if !exists(o.Path + "-wal") {
+		t.Fatal("no log: nothing is tested")
+	}
+	s := openStore(t, o)
+	devices, err := s.Devices(t.Context())
+	must(t, err)
+	if len(devices) != 3 || devices[0].Name != "Attic Pi" {
+		t.Errorf("devices = %+v", devices)
+	}
+	copied := dump(t, filepath.Join(o.BackupDir, backups(t, o)[0]))
+	diff(t, dump(t, running.Path), copied)
 }

@@ -210,7 +210,7 @@ func TestLegacyImportHappensOnce(t *testing.T) {
 // TestLegacyTokensLeaveTheFile searches every file but the copy for each token
 // and each sign-in, also for some that the earlier Salita had deleted.
 func TestLegacyTokensLeaveTheFile(t *testing.T) {
-	const deleted = "f00dfeedf00dfeedf00dfeed"
+	const deleted = legacyDeleted
 	o := legacyOptions(t, "008",
 		`PRAGMA secure_delete = 0`,
 		`UPDATE users SET password_hash = '$2b$12$abcdefghijklmnopqrstuv'`,
@@ -224,8 +224,8 @@ func TestLegacyTokensLeaveTheFile(t *testing.T) {
 		`DELETE FROM issued_tokens WHERE token LIKE '`+deleted+`%'`,
 	)
 	secrets := []string{
-		"3fc17d5da674294c0e4ced917cb332f88602aeef56cea413eadca94c44f3777a", "a3e4995286b99c976966ebbb853c4a525d30b19a49940400715008a362d4df21",
-		"0d48a8bea3abca50ded747524c8b456dd9539d8cd4db7689779a97fe28bb2532", "s0192f0c1-7a2b-7c3d-8e4f-000000000001",
+		legacyToken, "a3e4995286b99c976966ebbb853c4a525d30b19a49940400715008a362d4df21",
+		"0d48a8bea3abca50ded747524c8b456dd9539d8cd4db7689779a97fe28bb2532", legacySignIn,
 		deleted, "$2b$12$", "peer-secret", "pairing-secret", "state-secret", "event-secret", "data-secret", "sign-in-secret", "invite-secret",
 	}
 	data, err := os.ReadFile(o.Path)
@@ -262,7 +262,7 @@ func checkSwept(t *testing.T, o Options, secrets []string) {
 
 // TestSweepIsRepeated is a start after one that was killed before it had swept.
 func TestSweepIsRepeated(t *testing.T) {
-	const secret = "f00dfeedf00dfeedf00dfeed"
+	const secret = legacyDeleted
 	o := legacyOptions(t, "008")
 	must(t, openStore(t, o).Close())
 	before := dump(t, o.Path)

@@ -145,7 +145,8 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 // version takes a database or a transaction.
 func version(ctx context.Context, q interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}) (v int, err error) {
+},
+) (v int, err error) {
 	err = q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
 	return v, err
 }

@@ -34,6 +34,7 @@ import (
 type world struct {
 	t       *testing.T
 	server  *Server
+	store   *store.Store
 	logs    *lockedBuffer
 	address string
 	socket  string
@@ -67,6 +68,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	w.store = db
 	verifier, err := tokens.New(ctx, db, mesh.TokenPolicy{Lifetime: time.Hour, RenewWithin: time.Minute}, log, time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +190,59 @@ func (w *world) callers() map[string]caller {
 		out[c.name] = c
 	}
 	return out
+}
+
+// allCallers are the callers and the browsers that are signed in, or were.
+func (w *world) allCallers() map[string]caller {
+	out := w.callers()
+	nobody := out["nobody"]
+	ended, _ := mesh.NewSessionSecret()
+	for name, secret := range map[string]string{
+		"owner's browser":    w.ownerSession(),
+		"phone":              w.phoneSession(),
+		"signed-out browser": ended,
+	} {
+		out[name] = caller{name, &http.Client{Transport: withCookie{nobody.client.Transport, secret}}, nobody.base, ""}
+	}
+	return out
+}
+
+// withCookie is a browser that holds a session.
+type withCookie struct {
+	http.RoundTripper
+	secret string
+}
+
+func (b withCookie) RoundTrip(req *http.Request) (*http.Response, error) {
+	req.AddCookie(&http.Cookie{Name: sessionCookie, Value: b.secret})
+	return b.RoundTripper.RoundTrip(req)
+}
+
+func (w *world) ownerSession() string {
+	w.t.Helper()
+	link, _ := w.server.Sessions.MintLink()
+	secret, _, err := w.server.Sessions.Redeem(w.t.Context(), link, "test")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return secret
+}
+
+// phoneSession pairs a phone, anew each time, and returns its session.
+func (w *world) phoneSession() string {
+	w.t.Helper()
+	ctx, d := w.t.Context(), mesh.Device{ID: mesh.NewDeviceID(), Name: "iPhone", Kind: mesh.KindBrowser, PairedAt: time.Now()}
+	grant := mesh.Grant{"media:*", "devices:read"}
+	_, issued := w.server.Tokens.Issue(d.ID, mesh.KeyHash{}, grant)
+	secret, session := w.server.Sessions.Issue(d.ID, grant, "test")
+	stored, err := w.store.CompletePairing(ctx, mesh.Pairing{Device: d, Issued: issued, Session: &session}, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.server.Tokens.Publish(issued)
+	w.server.Sessions.Publish(session)
+	w.server.Devices.Paired(stored)
+	return secret
 }
 
 // answer is a response that was read whole.

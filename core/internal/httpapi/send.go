@@ -44,6 +44,9 @@ func (s *Server) storing(c *call) (devices.Device, error) {
 	if err != nil || device.Can(mediaStorage) {
 		return device, err
 	}
+	if device.Kind != mesh.KindGateway {
+		return device, cannot(device)
+	}
 	err = c.within(func(ctx context.Context) error {
 		device, err = s.Devices.Check(ctx, device.ID)
 		return err
@@ -52,7 +55,11 @@ func (s *Server) storing(c *call) (devices.Device, error) {
 		return device, err
 	}
 	if !device.Can(mediaStorage) {
-		return device, sdk.Errorf(sdk.Forbidden, "%s can't do that", device.Name)
+		return device, cannot(device)
 	}
 	return device, nil
+}
+
+func cannot(device devices.Device) error {
+	return sdk.Errorf(sdk.Forbidden, "%s can't do that", device.Name)
 }

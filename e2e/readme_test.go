@@ -33,6 +33,11 @@ func TestReadmeCommands(t *testing.T) {
 		"bin/salita send": func(args []string) {
 			laptop.must("send", filepath.Join(holiday, "1.jpg"), filepath.Join(holiday, "2.jpg"), args[len(args)-2], args[len(args)-1])
 		},
+		"bin/salita open": func(args []string) {
+			if out := desktop.must(append(args, "--print")...); !strings.Contains(out, "/open#") {
+				t.Errorf("salita open --print says %q", out)
+			}
+		},
 		"bin/salita devices": func(args []string) { desktop.must(args...) },
 		"bin/salita plugins": func(args []string) { desktop.must(args...) },
 		"bin/salita serve":   func([]string) {}, // every gateway of these tests
@@ -80,7 +85,7 @@ func shellLines(t *testing.T, file string) []string {
 
 func TestCommandsExplainThemselves(t *testing.T) {
 	g := newGateway(t, "Desktop")
-	for _, command := range []string{"serve", "pair", "devices", "devices rename", "devices remove", "send", "plugins", "version"} {
+	for _, command := range []string{"serve", "open", "pair", "devices", "devices rename", "devices remove", "send", "plugins", "version"} {
 		out := g.must(append(strings.Fields(command), "--help")...)
 		if !strings.Contains(out, "Usage:") {
 			t.Errorf("salita %s --help says %q", command, out)

@@ -208,9 +208,12 @@ type window struct {
 }
 
 // openWindow starts pairing on the showing side and returns once it is open.
-func (g *gateway) openWindow() (*window, event, error) {
+func (g *gateway) openWindow() (*window, event, error) { return g.follow("pair", "--json") }
+
+// follow runs a command that opens a window and prints its events.
+func (g *gateway) follow(args ...string) (*window, event, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
-	cmd := g.command(ctx, "pair", "--json")
+	cmd := g.command(ctx, args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		cancel()

@@ -177,3 +177,32 @@ func TestWrongTargets(t *testing.T) {
 		fmt.Fprintln(t.Output(), target, "→", strings.TrimSpace(r.out), strings.TrimSpace(r.err))
 	}
 }
+
+func TestRepairKeepsNameAndID(t *testing.T) {
+	desktop, laptop := newGateway(t, "Desktop"), newGateway(t, "Laptop")
+	pairUp(t, desktop, laptop)
+	desktop.must("devices", "rename", "Laptop", "Kitchen")
+	before := desktop.deviceList()[0]
+	laptop.must("devices", "remove", "Desktop")
+	eventually(t, "Desktop sees that Kitchen needs re-pairing", func() error {
+		if list := desktop.deviceList(); list[0].Status != "needs_repair" {
+			return fmt.Errorf("it is %s", list[0].Status)
+		}
+		return nil
+	})
+	w, opened, err := desktop.follow("devices", "repair", "kitchen", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.cancel()
+	r := laptop.join(opened.Link, func() string { e, _ := w.next("claimed"); return e.PIN })
+	if r.code != 0 {
+		t.Fatalf("exit %d, %s%s", r.code, r.out, r.err)
+	}
+	after := desktop.deviceList()
+	if len(after) != 1 || after[0].ID != before.ID || after[0].Name != "Kitchen" || after[0].Status != "available" {
+		t.Errorf("after re-pairing: %+v", after)
+	}
+	photo, _ := randomFile(t, "a.jpg", 1000)
+	desktop.must("send", photo, "--to", "Kitchen")
+}

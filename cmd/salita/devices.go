@@ -35,7 +35,7 @@ func (a *app) devices() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(a.renameDevice(), a.removeDevice())
+	cmd.AddCommand(a.renameDevice(), a.removeDevice(), a.repairDevice())
 	return cmd
 }
 

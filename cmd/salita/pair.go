@@ -36,23 +36,50 @@ func (a *app) pair() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var p pairer = textPairer{a}
-			if asJSON {
-				p = jsonPairer{a}
-			}
+			p := a.pairer(asJSON)
 			if len(args) == 0 {
-				err = show(cmd.Context(), gateway, p)
-			} else {
-				err = a.join(cmd.Context(), gateway, args[0], p)
+				return reported(p, show(cmd.Context(), gateway, gateway.PairStart, p))
 			}
-			if err != nil && !errors.Is(err, client.ErrNotRunning) {
-				p.failed(err)
-			}
-			return err
+			return reported(p, a.join(cmd.Context(), gateway, args[0], p))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print events as JSON lines")
 	return cmd
+}
+
+func (a *app) repairDevice() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "repair DEVICE",
+		Short: "Pair a device again; it keeps its name and history",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			gateway, device, err := a.deviceNamed(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			p := a.pairer(asJSON)
+			open := func(ctx context.Context) (client.Window, error) { return gateway.Repair(ctx, device.ID) }
+			return reported(p, show(cmd.Context(), gateway, open, p))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print events as JSON lines")
+	return cmd
+}
+
+func (a *app) pairer(asJSON bool) pairer {
+	if asJSON {
+		return jsonPairer{a}
+	}
+	return textPairer{a}
+}
+
+// reported tells the pairer of a failure, too.
+func reported(p pairer, err error) error {
+	if err != nil && !errors.Is(err, client.ErrNotRunning) {
+		p.failed(err)
+	}
+	return err
 }
 
 // pairer tells a person or a program how a pairing goes.
@@ -64,8 +91,8 @@ type pairer interface {
 }
 
 // show opens a window and follows it to its end.
-func show(ctx context.Context, gateway *client.Client, p pairer) error {
-	window, err := gateway.PairStart(ctx)
+func show(ctx context.Context, gateway *client.Client, open func(context.Context) (client.Window, error), p pairer) error {
+	window, err := open(ctx)
 	if err != nil {
 		return err
 	}

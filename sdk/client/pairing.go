@@ -23,6 +23,14 @@ func (c *Client) PairStart(ctx context.Context) (Window, error) {
 	return out, err
 }
 
+// Repair opens a pairing window by which this very device pairs again, keeping
+// its name and history.
+func (c *Client) Repair(ctx context.Context, device string) (Window, error) {
+	var out Window
+	err := c.do(ctx, http.MethodPost, "/api/devices/"+url.PathEscape(device)+"/repair", struct{}{}, &out)
+	return out, err
+}
+
 // PairState is how a pairing stands.
 type PairState struct {
 	State  string     `json:"state"`

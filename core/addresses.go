@@ -3,6 +3,7 @@ package core
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/salita-mesh/salita/core/internal/identity"
@@ -54,7 +55,7 @@ func (a *App) hosts() []string {
 
 // names are the host names that browsers may call this gateway by.
 func (a *App) names() []string {
-	return append(a.hosts(), append(identity.LocalHosts(), a.identity.HostName())...)
+	return slices.Concat(a.hosts(), a.config.Server.Names, identity.LocalHosts(), []string{a.identity.HostName()})
 }
 
 // localAddresses lists this machine's addresses that others may reach, IPv4

@@ -90,6 +90,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	c := a.config
 	if a.identity, err = identity.Open(c.DataDir, identity.Options{
 		Name: c.Device.Name, Now: time.Now, Log: a.log.Named("identity"),
+		Hosts:       func() []string { return append(identity.LocalHosts(), c.Server.Names...) },
 		Certificate: identity.CertificateFiles(c.Certificate),
 	}); err != nil {
 		return err

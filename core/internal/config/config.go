@@ -32,7 +32,8 @@ type Device struct {
 
 // Server is where the gateway listens.
 type Server struct {
-	Address string // host:port; the host may be empty, the port 0
+	Address string   // host:port; the host may be empty, the port 0
+	Names   []string // host names that browsers may call it by, besides its own
 }
 
 // Discovery is how other devices are found and watched.

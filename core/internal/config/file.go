@@ -19,6 +19,7 @@ type fileSchema struct {
 	} `hcl:"device,block"`
 	Server *struct {
 		Address *hcl.Attribute `hcl:"address,optional"`
+		Names   *hcl.Attribute `hcl:"names,optional"`
 	} `hcl:"server,block"`
 	Discovery *struct {
 		MDNS     *hcl.Attribute `hcl:"mdns,optional"`
@@ -91,6 +92,7 @@ func (r *reader) core(f *fileSchema, c *Config) {
 	}
 	if b := f.Server; b != nil {
 		r.text(b.Address, &c.Server.Address, addressRule())
+		r.list(b.Names, &c.Server.Names, hostRule())
 	}
 	if b := f.Discovery; b != nil {
 		r.truth(b.MDNS, &c.Discovery.MDNS)

@@ -50,6 +50,10 @@ func addressRule() rule {
 	})
 }
 
+func hostRule() rule {
+	return matching(`a host name, such as "nas.example.org"`, func(s string) bool { return s != "" && isHost(s) })
+}
+
 // isHost reports whether one can try to listen there: an IP address, a host
 // name, or nothing for all addresses.
 func isHost(host string) bool {

@@ -11,7 +11,7 @@ import (
 // too little the file must be the old one in the same bytes, or the new one when
 // only what comes after the import failed; with room again all is well.
 func TestNoRoomForTheImport(t *testing.T) {
-	const step = 48 << 10
+	const step = 128 << 10
 	c := newCrashCase(t, "008")
 	failed, opened := 0, 0
 	for spare := int64(0); opened < 2; spare += step {

@@ -161,16 +161,12 @@ func TestLegacyThisDevice(t *testing.T) {
 		current string
 		others  int
 	}{
-		"named and flagged":      {nil, "study-desktop", 3},
 		"only named":             {[]string{`UPDATE mesh_nodes SET is_current = 0`}, "study-desktop", 3},
-		"only flagged":           {[]string{`DELETE FROM current_node`}, "study-desktop", 3},
 		"two flagged, one named": {[]string{flagPi}, "study-desktop", 2},
 		"two flagged":            {[]string{`DELETE FROM current_node`, flagPi}, "study-desktop", 2}, // seen last
 		"names nobody":           {[]string{`UPDATE current_node SET node_id = 'nobody'`}, "study-desktop", 3},
 		"neither":                {[]string{`DELETE FROM current_node`, `UPDATE mesh_nodes SET is_current = 0`}, "", 4},
-		"no such table":          {[]string{`DROP TABLE current_node`}, "study-desktop", 3},
 		"no flags":               {[]string{`DROP INDEX idx_mesh_nodes_is_current`, `ALTER TABLE mesh_nodes DROP COLUMN is_current`}, "study-desktop", 3},
-		"no devices":             {[]string{`DELETE FROM mesh_nodes`}, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t, legacyOptions(t, "008", test.changes...))

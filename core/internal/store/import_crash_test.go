@@ -77,6 +77,8 @@ const (
 type crashCase struct {
 	file          []byte
 	old, imported map[string][]string
+	points        int           // how often the import reaches the probe
+	took          time.Duration // the import
 }
 
 // newCrashCase takes a file in which things have been deleted.
@@ -94,7 +96,14 @@ func newCrashCase(t *testing.T, level string, changes ...string) crashCase {
 		t.Fatal("what was deleted is gone to begin with")
 	}
 	c := crashCase{file: data, old: dump(t, o.Path)}
-	must(t, openStore(t, o).Close())
+	begin := time.Now()
+	s, err := openProbed(t.Context(), o, func() sqlite.AuthorizerReturnCode {
+		c.points++
+		return sqlite.AuthorizerOK
+	})
+	must(t, err)
+	c.took = time.Since(begin)
+	must(t, s.Close())
 	c.imported = dump(t, o.Path)
 	return c
 }
@@ -106,19 +115,6 @@ func (c crashCase) in(t *testing.T, dir string) Options {
 	o.Now = time.Now // no two copies have the same name
 	must(t, os.WriteFile(o.Path, c.file, 0o600))
 	return o
-}
-
-// points is how often an undisturbed import reaches the probe.
-func (c crashCase) points(t *testing.T) int {
-	t.Helper()
-	n := 0
-	s, err := openProbed(t.Context(), c.in(t, t.TempDir()), func() sqlite.AuthorizerReturnCode {
-		n++
-		return sqlite.AuthorizerOK
-	})
-	must(t, err)
-	must(t, s.Close())
-	return n
 }
 
 // The states that a crash may leave.
@@ -290,16 +286,15 @@ func childImport(dir string) error {
 
 const killAtEnv = "SALITA_STORE_TEST_KILL_AT"
 
-// TestLegacyImportKilled kills real processes, evenly spread over the import.
+// TestLegacyImportKilled kills real processes at the first, the last and any
+// other point of the import.
 func TestLegacyImportKilled(t *testing.T) {
-	const kills = 3
 	for _, level := range legacyLevels() {
 		c := newCrashCase(t, level)
-		all := c.points(t)
-		for k := range kills {
+		for _, at := range []int{1, 1 + rand.IntN(c.points), c.points} {
 			o := c.in(t, t.TempDir())
 			cmd := child(t, "import", filepath.Dir(o.Path))
-			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", killAtEnv, 1+(all-1)*k/(kills-1)))
+			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", killAtEnv, at))
 			var killed *exec.ExitError
 			if out, err := cmd.Output(); !errors.As(err, &killed) || killed.ExitCode() != -1 {
 				t.Fatalf("child was not killed: %v: %s", err, out)
@@ -317,10 +312,9 @@ func TestLegacyImportFailsAnywhere(t *testing.T) {
 		failures = 200
 	}
 	c := newCrashCase(t, "008")
-	all := c.points(t)
 	for k := range failures {
 		o := c.in(t, t.TempDir())
-		at := 1 + (all-1)*k/(failures-1)
+		at := 1 + (c.points-1)*k/(failures-1)
 		s, err := openProbed(t.Context(), o, func() sqlite.AuthorizerReturnCode {
 			if at--; at == 0 {
 				return sqlite.AuthorizerDeny
@@ -368,14 +362,11 @@ func TestLegacyImportOfManyDevices(t *testing.T) {
 func TestLegacyImportKilledAtAnyMoment(t *testing.T) {
 	const devices, kills = 1000, 3
 	c := newCrashCase(t, "008", manyDevices(devices))
-	begin := time.Now()
-	must(t, openStore(t, c.in(t, t.TempDir())).Close())
-	took := time.Since(begin)
 	for range kills {
 		o := c.in(t, t.TempDir())
 		cmd := child(t, "open", filepath.Dir(o.Path))
 		must(t, cmd.Start())
-		time.Sleep(rand.N(took)) // where it is then does not matter
+		time.Sleep(rand.N(c.took)) // where it is then does not matter
 		cmd.Process.Kill()
 		cmd.Wait() // reports the kill, if it came in time
 		c.after(t, o)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,9 @@ import (
 // to refer to ours. A table that nobody knows keeps its name unless we need it.
 func (i *legacyImport) clearWay(ctx context.Context) error {
 	if err := i.dropPrograms(ctx); err != nil {
+		return err
+	}
+	if err := i.dropIndexes(ctx); err != nil {
 		return err
 	}
 	for _, table := range legacyTables() {
@@ -31,11 +35,12 @@ func (i *legacyImport) clearWay(ctx context.Context) error {
 // object is a table, index, view or trigger.
 type object struct {
 	kind, name string
+	table      string // that it belongs to
 	statement  string // that made it; empty for an index that SQLite made itself
 }
 
 func (i *legacyImport) objects(ctx context.Context) ([]object, error) {
-	rows, err := i.tx.QueryContext(ctx, `SELECT type, name, coalesce(sql, '') FROM sqlite_schema
+	rows, err := i.tx.QueryContext(ctx, `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema
 		WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name`)
 	if err != nil {
 		return nil, err
@@ -44,7 +49,7 @@ func (i *legacyImport) objects(ctx context.Context) ([]object, error) {
 	var all []object
 	for rows.Next() {
 		var o object
-		if err := rows.Scan(&o.kind, &o.name, &o.statement); err != nil {
+		if err := rows.Scan(&o.kind, &o.name, &o.table, &o.statement); err != nil {
 			return nil, err
 		}
 		all = append(all, o)
@@ -67,6 +72,25 @@ func (i *legacyImport) dropPrograms(ctx context.Context) error {
 			return err
 		}
 		i.note(o.kind+" "+o.name, "It was made for tables that have changed.", o.statement)
+	}
+	return nil
+}
+
+// dropIndexes removes those of the earlier Salita's tables: whoever comes to need
+// such a table knows best which it needs.
+func (i *legacyImport) dropIndexes(ctx context.Context) error {
+	all, err := i.objects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		known := func(t legacyTable) bool { return t.name == o.table }
+		if o.kind != "index" || !slices.ContainsFunc(legacyTables(), known) {
+			continue
+		}
+		if err := i.exec(ctx, `DROP INDEX `+quoted(o.name)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ const recentUse = 2 * time.Minute
 // usedAt is the device as its last use of its access shows it, if that is the
 // only sign of it.
 func (d Device) usedAt(used, now time.Time) Device {
-	if d.Kind == mesh.KindGateway {
+	if d.Kind == mesh.KindGateway || d.Status == mesh.StatusNeedsRepair {
 		return d
 	}
 	d.Status = mesh.StatusOffline

@@ -278,3 +278,11 @@ func TestARemovedGatewayIsTold(t *testing.T) {
 		t.Errorf("told %v, left %v", peers.told, s.List())
 	}
 }
+
+func TestAPhoneOfTheEarlierSalitaNeedsRepair(t *testing.T) {
+	store := &fakeStore{devices: []mesh.Device{{ID: "old", Name: "Phone", Kind: mesh.KindBrowser, NeedsRepair: true}}}
+	s := newService(t, store, &fakeMesh{}, &fakeTokens{})
+	if d, err := s.Get("old"); err != nil || d.Status != mesh.StatusNeedsRepair || s.List()[0].Status != mesh.StatusNeedsRepair {
+		t.Errorf("status is %s, %v", d.Status, err)
+	}
+}

@@ -52,10 +52,12 @@ func keylessKind(kind mesh.Kind) mesh.Kind {
 }
 
 // fits refuses a device that cannot be the one that the open window repairs: a
-// browser cannot be a gateway whose key is known, nor a gateway a phone.
+// browser cannot be a gateway whose key is known, nor a gateway a phone. What
+// kind an imported device is was only guessed, so that one may be either.
 func (w *window) fits(kind mesh.Kind) error {
-	gateway := kind == mesh.KindGateway
-	wrong := !gateway && !w.repairs.Key.IsZero() || gateway && w.repairs.ID != "" && w.repairs.Kind != mesh.KindGateway
+	gateway, guessed := kind == mesh.KindGateway, w.repairs.Key.IsZero() && w.repairs.NeedsRepair
+	wrong := !gateway && !w.repairs.Key.IsZero() ||
+		gateway && w.repairs.ID != "" && w.repairs.Kind != mesh.KindGateway && !guessed
 	if wrong && w.state.State == mesh.PairingOpen {
 		return mesh.PairingOther()
 	}

@@ -139,11 +139,19 @@ func TestRepairOfAnother(t *testing.T) {
 // TestRepairWithoutAKey: an entry of the earlier Salita may turn out to be
 // either, whatever it says.
 func TestRepairWithoutAKey(t *testing.T) {
-	old := mesh.Device{ID: "0192f0c1-7a2b", Name: "Old", Kind: mesh.KindGateway}
-	for name, join := range map[string]func(t *testing.T, s *Service, w Window){
-		"as a gateway": func(t *testing.T, s *Service, w Window) { pairGateway(t, s, newJoiner(t, 2), w) },
-		"as a phone":   func(t *testing.T, s *Service, w Window) { pairPhone(t, s, w) },
+	asGateway := func(t *testing.T, s *Service, w Window) { pairGateway(t, s, newJoiner(t, 2), w) }
+	asPhone := func(t *testing.T, s *Service, w Window) { pairPhone(t, s, w) }
+	for name, test := range map[string]struct {
+		guessed mesh.Kind
+		join    func(t *testing.T, s *Service, w Window)
+	}{
+		"a gateway, as a gateway": {mesh.KindGateway, asGateway},
+		"a gateway, as a phone":   {mesh.KindGateway, asPhone},
+		"a phone, as a gateway":   {mesh.KindBrowser, asGateway},
+		"a phone, as a phone":     {mesh.KindBrowser, asPhone},
 	} {
+		old := mesh.Device{ID: "0192f0c1-7a2b", Name: "Old", Kind: test.guessed, NeedsRepair: true}
+		join := test.join
 		t.Run(name, func(t *testing.T) {
 			h := newHouse("desktop", 1)
 			h.store.devices[old.ID] = old

@@ -8,9 +8,9 @@ import (
 )
 
 func manifestToWire(m Manifest) *pluginv1.Manifest {
-	out := &pluginv1.Manifest{Name: m.Name, Version: m.Version, Title: m.Title, SdkVersion: sdkVersion()}
+	out := &pluginv1.Manifest{Name: m.Name, Version: m.Version, Title: m.Title, SdkVersion: sdkVersion(), Paths: m.Paths}
 	for _, c := range m.Capabilities {
-		out.Capabilities = append(out.Capabilities, &pluginv1.Capability{Id: c.ID, Title: c.Title})
+		out.Capabilities = append(out.Capabilities, &pluginv1.Capability{Id: c.ID, Title: c.Title, Route: c.Route})
 	}
 	for _, r := range m.Routes {
 		out.Routes = append(out.Routes, &pluginv1.Route{Pattern: r.Pattern, Permission: r.Permission})

@@ -14,6 +14,10 @@ type Manifest struct {
 	Capabilities []Capability `json:"capabilities"`
 	// Routes are the requests it serves. Anything else is never forwarded.
 	Routes []Route `json:"routes"`
+	// Paths are the attributes of the configuration that name files or folders,
+	// as a string or a list of strings: "library". The plugin may work in those
+	// and in its data folder; where the system can enforce that, nowhere else.
+	Paths []string `json:"paths,omitempty"`
 }
 
 // Capability is one thing a device can do for the others.
@@ -22,6 +26,10 @@ type Capability struct {
 	ID string `json:"id"`
 	// Title says it in plain words: "Can store media".
 	Title string `json:"title"`
+	// Route is the pattern of the route that does it, when one request does.
+	// Others can then call it as /capabilities/<ID>, without knowing the route.
+	// It has no wildcards and is one of Manifest.Routes; "" offers nothing.
+	Route string `json:"route,omitempty"`
 }
 
 // Route is one request pattern and the permission it needs.

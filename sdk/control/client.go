@@ -49,9 +49,9 @@ func (c *Client) Manifest(ctx context.Context) (sdk.Manifest, error) {
 		return sdk.Manifest{}, fmt.Errorf("get manifest: %w", err)
 	}
 	m := resp.GetManifest()
-	out := sdk.Manifest{Name: m.GetName(), Version: m.GetVersion(), Title: m.GetTitle()}
+	out := sdk.Manifest{Name: m.GetName(), Version: m.GetVersion(), Title: m.GetTitle(), Paths: m.GetPaths()}
 	for _, x := range m.GetCapabilities() {
-		out.Capabilities = append(out.Capabilities, sdk.Capability{ID: x.GetId(), Title: x.GetTitle()})
+		out.Capabilities = append(out.Capabilities, sdk.Capability{ID: x.GetId(), Title: x.GetTitle(), Route: x.GetRoute()})
 	}
 	for _, x := range m.GetRoutes() {
 		out.Routes = append(out.Routes, sdk.Route{Pattern: x.GetPattern(), Permission: x.GetPermission()})

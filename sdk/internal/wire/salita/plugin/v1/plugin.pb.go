@@ -218,7 +218,14 @@ type Manifest struct {
 	Capabilities []*Capability `protobuf:"bytes,4,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	Routes       []*Route      `protobuf:"bytes,5,rep,name=routes,proto3" json:"routes,omitempty"`
 	// Which SDK made the plugin, for the log.
-	SdkVersion    string `protobuf:"bytes,6,opt,name=sdk_version,json=sdkVersion,proto3" json:"sdk_version,omitempty"`
+	SdkVersion string `protobuf:"bytes,6,opt,name=sdk_version,json=sdkVersion,proto3" json:"sdk_version,omitempty"`
+	// What the plugin knows beyond the first five calls: "watch". The gateway uses
+	// nothing that is not named here; words it does not know mean nothing.
+	Features []string `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
+	// The attributes of the configuration that name files or folders, such as
+	// "library": the plugin may work in those and in its data folder, and nowhere
+	// else. Their values are strings or lists of strings.
+	Paths         []string `protobuf:"bytes,8,rep,name=paths,proto3" json:"paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,13 +302,30 @@ func (x *Manifest) GetSdkVersion() string {
 	return ""
 }
 
+func (x *Manifest) GetFeatures() []string {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *Manifest) GetPaths() []string {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
 // Capability is one thing a device can do for the others.
 type Capability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "<plugin>" or "<plugin>.<ability>", such as "media.storage".
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// In plain words: "Can store media".
-	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// The pattern of the route that does it, if one request does: others may then
+	// call the capability by its id, without knowing the route.
+	Route         string `protobuf:"bytes,3,opt,name=route,proto3" json:"route,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +370,13 @@ func (x *Capability) GetId() string {
 func (x *Capability) GetTitle() string {
 	if x != nil {
 		return x.Title
+	}
+	return ""
+}
+
+func (x *Capability) GetRoute() string {
+	if x != nil {
+		return x.Route
 	}
 	return ""
 }
@@ -845,7 +876,13 @@ type Environment struct {
 	// The gateway's version.
 	GatewayVersion string `protobuf:"bytes,5,opt,name=gateway_version,json=gatewayVersion,proto3" json:"gateway_version,omitempty"`
 	// The lowest level the gateway logs: "debug", "info", "warn" or "error".
-	LogLevel      string `protobuf:"bytes,6,opt,name=log_level,json=logLevel,proto3" json:"log_level,omitempty"`
+	LogLevel string `protobuf:"bytes,6,opt,name=log_level,json=logLevel,proto3" json:"log_level,omitempty"`
+	// Where the gateway serves HTTP for this plugin alone: an absolute path of a
+	// unix socket. GET /devices?capability=ID lists devices; any request under
+	// /devices/ID/ goes to that device's own routes. Empty: not offered.
+	HostSocket string `protobuf:"bytes,7,opt,name=host_socket,json=hostSocket,proto3" json:"host_socket,omitempty"`
+	// What this gateway knows beyond the first five calls; see Manifest.features.
+	Features      []string `protobuf:"bytes,8,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -920,6 +957,20 @@ func (x *Environment) GetLogLevel() string {
 		return x.LogLevel
 	}
 	return ""
+}
+
+func (x *Environment) GetHostSocket() string {
+	if x != nil {
+		return x.HostSocket
+	}
+	return ""
+}
+
+func (x *Environment) GetFeatures() []string {
+	if x != nil {
+		return x.Features
+	}
+	return nil
 }
 
 type ConfigureRequest struct {
@@ -1261,6 +1312,228 @@ func (*ShutdownResponse) Descriptor() ([]byte, []int) {
 	return file_salita_plugin_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
+type WatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_salita_plugin_v1_plugin_proto_rawDescGZIP(), []int{20}
+}
+
+// WatchResponse is one event.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many events were lost between the one before and this one.
+	Dropped uint64 `protobuf:"varint,1,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchResponse_HealthChanged
+	//	*WatchResponse_Published
+	Event         isWatchResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_salita_plugin_v1_plugin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *WatchResponse) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetEvent() isWatchResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetHealthChanged() *HealthChanged {
+	if x != nil {
+		if x, ok := x.Event.(*WatchResponse_HealthChanged); ok {
+			return x.HealthChanged
+		}
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetPublished() *Published {
+	if x != nil {
+		if x, ok := x.Event.(*WatchResponse_Published); ok {
+			return x.Published
+		}
+	}
+	return nil
+}
+
+type isWatchResponse_Event interface {
+	isWatchResponse_Event()
+}
+
+type WatchResponse_HealthChanged struct {
+	HealthChanged *HealthChanged `protobuf:"bytes,2,opt,name=health_changed,json=healthChanged,proto3,oneof"`
+}
+
+type WatchResponse_Published struct {
+	Published *Published `protobuf:"bytes,3,opt,name=published,proto3,oneof"`
+}
+
+func (*WatchResponse_HealthChanged) isWatchResponse_Event() {}
+
+func (*WatchResponse_Published) isWatchResponse_Event() {}
+
+// HealthChanged asks the gateway to call CheckHealth now rather than at its next
+// turn.
+type HealthChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthChanged) Reset() {
+	*x = HealthChanged{}
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthChanged) ProtoMessage() {}
+
+func (x *HealthChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthChanged.ProtoReflect.Descriptor instead.
+func (*HealthChanged) Descriptor() ([]byte, []int) {
+	return file_salita_plugin_v1_plugin_proto_rawDescGZIP(), []int{22}
+}
+
+// Published is an event of the plugin's own, for whoever watches this device.
+type Published struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Dotted lower-case words that begin with the plugin's name, in the past
+	// tense: "posts.created". At most 64 bytes.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// JSON, at most 16 KiB.
+	Data          []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Published) Reset() {
+	*x = Published{}
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Published) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Published) ProtoMessage() {}
+
+func (x *Published) ProtoReflect() protoreflect.Message {
+	mi := &file_salita_plugin_v1_plugin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Published.ProtoReflect.Descriptor instead.
+func (*Published) Descriptor() ([]byte, []int) {
+	return file_salita_plugin_v1_plugin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Published) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Published) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_salita_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
@@ -1268,7 +1541,7 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x1dsalita/plugin/v1/plugin.proto\x12\x10salita.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\"\x14\n" +
 	"\x12GetManifestRequest\"M\n" +
 	"\x13GetManifestResponse\x126\n" +
-	"\bmanifest\x18\x01 \x01(\v2\x1a.salita.plugin.v1.ManifestR\bmanifest\"\xe2\x01\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x1a.salita.plugin.v1.ManifestR\bmanifest\"\x94\x02\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
@@ -1276,11 +1549,14 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\fcapabilities\x18\x04 \x03(\v2\x1c.salita.plugin.v1.CapabilityR\fcapabilities\x12/\n" +
 	"\x06routes\x18\x05 \x03(\v2\x17.salita.plugin.v1.RouteR\x06routes\x12\x1f\n" +
 	"\vsdk_version\x18\x06 \x01(\tR\n" +
-	"sdkVersion\"2\n" +
+	"sdkVersion\x12\x1a\n" +
+	"\bfeatures\x18\a \x03(\tR\bfeatures\x12\x14\n" +
+	"\x05paths\x18\b \x03(\tR\x05paths\"H\n" +
 	"\n" +
 	"Capability\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05title\x18\x02 \x01(\tR\x05title\"A\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +
+	"\x05route\x18\x03 \x01(\tR\x05route\"A\n" +
 	"\x05Route\x12\x18\n" +
 	"\apattern\x18\x01 \x01(\tR\apattern\x12\x1e\n" +
 	"\n" +
@@ -1313,7 +1589,7 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x15ValidateConfigRequest\x120\n" +
 	"\x06config\x18\x01 \x01(\v2\x18.salita.plugin.v1.ConfigR\x06config\"X\n" +
 	"\x16ValidateConfigResponse\x12>\n" +
-	"\vdiagnostics\x18\x01 \x03(\v2\x1c.salita.plugin.v1.DiagnosticR\vdiagnostics\"\xc9\x01\n" +
+	"\vdiagnostics\x18\x01 \x03(\v2\x1c.salita.plugin.v1.DiagnosticR\vdiagnostics\"\x86\x02\n" +
 	"\vEnvironment\x12\x19\n" +
 	"\bdata_dir\x18\x01 \x01(\tR\adataDir\x12\x1f\n" +
 	"\vdevice_name\x18\x02 \x01(\tR\n" +
@@ -1322,7 +1598,10 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"socket_dir\x18\x04 \x01(\tR\tsocketDir\x12'\n" +
 	"\x0fgateway_version\x18\x05 \x01(\tR\x0egatewayVersion\x12\x1b\n" +
-	"\tlog_level\x18\x06 \x01(\tR\blogLevel\"\x85\x01\n" +
+	"\tlog_level\x18\x06 \x01(\tR\blogLevel\x12\x1f\n" +
+	"\vhost_socket\x18\a \x01(\tR\n" +
+	"hostSocket\x12\x1a\n" +
+	"\bfeatures\x18\b \x03(\tR\bfeatures\"\x85\x01\n" +
 	"\x10ConfigureRequest\x120\n" +
 	"\x06config\x18\x01 \x01(\v2\x18.salita.plugin.v1.ConfigR\x06config\x12?\n" +
 	"\venvironment\x18\x02 \x01(\v2\x1d.salita.plugin.v1.EnvironmentR\venvironment\"\xb8\x01\n" +
@@ -1339,7 +1618,17 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\afailure\x18\x02 \x01(\v2\x19.salita.plugin.v1.FailureR\afailure\"B\n" +
 	"\x0fShutdownRequest\x12/\n" +
 	"\x05grace\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05grace\"\x12\n" +
-	"\x10ShutdownResponse*N\n" +
+	"\x10ShutdownResponse\"\x0e\n" +
+	"\fWatchRequest\"\xb9\x01\n" +
+	"\rWatchResponse\x12\x18\n" +
+	"\adropped\x18\x01 \x01(\x04R\adropped\x12H\n" +
+	"\x0ehealth_changed\x18\x02 \x01(\v2\x1f.salita.plugin.v1.HealthChangedH\x00R\rhealthChanged\x12;\n" +
+	"\tpublished\x18\x03 \x01(\v2\x1b.salita.plugin.v1.PublishedH\x00R\tpublishedB\a\n" +
+	"\x05event\"\x0f\n" +
+	"\rHealthChanged\"3\n" +
+	"\tPublished\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data*N\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSEVERITY_ERROR\x10\x01\x12\x14\n" +
@@ -1347,13 +1636,14 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\fHealthStatus\x12\x1d\n" +
 	"\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15HEALTH_STATUS_SERVING\x10\x01\x12\x1d\n" +
-	"\x19HEALTH_STATUS_NOT_SERVING\x10\x022\xce\x03\n" +
+	"\x19HEALTH_STATUS_NOT_SERVING\x10\x022\x9a\x04\n" +
 	"\x06Plugin\x12Z\n" +
 	"\vGetManifest\x12$.salita.plugin.v1.GetManifestRequest\x1a%.salita.plugin.v1.GetManifestResponse\x12c\n" +
 	"\x0eValidateConfig\x12'.salita.plugin.v1.ValidateConfigRequest\x1a(.salita.plugin.v1.ValidateConfigResponse\x12T\n" +
 	"\tConfigure\x12\".salita.plugin.v1.ConfigureRequest\x1a#.salita.plugin.v1.ConfigureResponse\x12Z\n" +
 	"\vCheckHealth\x12$.salita.plugin.v1.CheckHealthRequest\x1a%.salita.plugin.v1.CheckHealthResponse\x12Q\n" +
-	"\bShutdown\x12!.salita.plugin.v1.ShutdownRequest\x1a\".salita.plugin.v1.ShutdownResponseBKZIgithub.com/salita-mesh/salita/sdk/internal/wire/salita/plugin/v1;pluginv1b\x06proto3"
+	"\bShutdown\x12!.salita.plugin.v1.ShutdownRequest\x1a\".salita.plugin.v1.ShutdownResponse\x12J\n" +
+	"\x05Watch\x12\x1e.salita.plugin.v1.WatchRequest\x1a\x1f.salita.plugin.v1.WatchResponse0\x01BKZIgithub.com/salita-mesh/salita/sdk/internal/wire/salita/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_salita_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -1368,7 +1658,7 @@ func file_salita_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_salita_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_salita_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_salita_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_salita_plugin_v1_plugin_proto_goTypes = []any{
 	(Severity)(0),                  // 0: salita.plugin.v1.Severity
 	(HealthStatus)(0),              // 1: salita.plugin.v1.HealthStatus
@@ -1392,7 +1682,11 @@ var file_salita_plugin_v1_plugin_proto_goTypes = []any{
 	(*CheckHealthResponse)(nil),    // 19: salita.plugin.v1.CheckHealthResponse
 	(*ShutdownRequest)(nil),        // 20: salita.plugin.v1.ShutdownRequest
 	(*ShutdownResponse)(nil),       // 21: salita.plugin.v1.ShutdownResponse
-	(*durationpb.Duration)(nil),    // 22: google.protobuf.Duration
+	(*WatchRequest)(nil),           // 22: salita.plugin.v1.WatchRequest
+	(*WatchResponse)(nil),          // 23: salita.plugin.v1.WatchResponse
+	(*HealthChanged)(nil),          // 24: salita.plugin.v1.HealthChanged
+	(*Published)(nil),              // 25: salita.plugin.v1.Published
+	(*durationpb.Duration)(nil),    // 26: google.protobuf.Duration
 }
 var file_salita_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 0: salita.plugin.v1.GetManifestResponse.manifest:type_name -> salita.plugin.v1.Manifest
@@ -1412,22 +1706,26 @@ var file_salita_plugin_v1_plugin_proto_depIdxs = []int32{
 	17, // 14: salita.plugin.v1.ConfigureResponse.http:type_name -> salita.plugin.v1.Endpoint
 	1,  // 15: salita.plugin.v1.CheckHealthResponse.status:type_name -> salita.plugin.v1.HealthStatus
 	11, // 16: salita.plugin.v1.CheckHealthResponse.failure:type_name -> salita.plugin.v1.Failure
-	22, // 17: salita.plugin.v1.ShutdownRequest.grace:type_name -> google.protobuf.Duration
-	2,  // 18: salita.plugin.v1.Plugin.GetManifest:input_type -> salita.plugin.v1.GetManifestRequest
-	12, // 19: salita.plugin.v1.Plugin.ValidateConfig:input_type -> salita.plugin.v1.ValidateConfigRequest
-	15, // 20: salita.plugin.v1.Plugin.Configure:input_type -> salita.plugin.v1.ConfigureRequest
-	18, // 21: salita.plugin.v1.Plugin.CheckHealth:input_type -> salita.plugin.v1.CheckHealthRequest
-	20, // 22: salita.plugin.v1.Plugin.Shutdown:input_type -> salita.plugin.v1.ShutdownRequest
-	3,  // 23: salita.plugin.v1.Plugin.GetManifest:output_type -> salita.plugin.v1.GetManifestResponse
-	13, // 24: salita.plugin.v1.Plugin.ValidateConfig:output_type -> salita.plugin.v1.ValidateConfigResponse
-	16, // 25: salita.plugin.v1.Plugin.Configure:output_type -> salita.plugin.v1.ConfigureResponse
-	19, // 26: salita.plugin.v1.Plugin.CheckHealth:output_type -> salita.plugin.v1.CheckHealthResponse
-	21, // 27: salita.plugin.v1.Plugin.Shutdown:output_type -> salita.plugin.v1.ShutdownResponse
-	23, // [23:28] is the sub-list for method output_type
-	18, // [18:23] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	26, // 17: salita.plugin.v1.ShutdownRequest.grace:type_name -> google.protobuf.Duration
+	24, // 18: salita.plugin.v1.WatchResponse.health_changed:type_name -> salita.plugin.v1.HealthChanged
+	25, // 19: salita.plugin.v1.WatchResponse.published:type_name -> salita.plugin.v1.Published
+	2,  // 20: salita.plugin.v1.Plugin.GetManifest:input_type -> salita.plugin.v1.GetManifestRequest
+	12, // 21: salita.plugin.v1.Plugin.ValidateConfig:input_type -> salita.plugin.v1.ValidateConfigRequest
+	15, // 22: salita.plugin.v1.Plugin.Configure:input_type -> salita.plugin.v1.ConfigureRequest
+	18, // 23: salita.plugin.v1.Plugin.CheckHealth:input_type -> salita.plugin.v1.CheckHealthRequest
+	20, // 24: salita.plugin.v1.Plugin.Shutdown:input_type -> salita.plugin.v1.ShutdownRequest
+	22, // 25: salita.plugin.v1.Plugin.Watch:input_type -> salita.plugin.v1.WatchRequest
+	3,  // 26: salita.plugin.v1.Plugin.GetManifest:output_type -> salita.plugin.v1.GetManifestResponse
+	13, // 27: salita.plugin.v1.Plugin.ValidateConfig:output_type -> salita.plugin.v1.ValidateConfigResponse
+	16, // 28: salita.plugin.v1.Plugin.Configure:output_type -> salita.plugin.v1.ConfigureResponse
+	19, // 29: salita.plugin.v1.Plugin.CheckHealth:output_type -> salita.plugin.v1.CheckHealthResponse
+	21, // 30: salita.plugin.v1.Plugin.Shutdown:output_type -> salita.plugin.v1.ShutdownResponse
+	23, // 31: salita.plugin.v1.Plugin.Watch:output_type -> salita.plugin.v1.WatchResponse
+	26, // [26:32] is the sub-list for method output_type
+	20, // [20:26] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_salita_plugin_v1_plugin_proto_init() }
@@ -1435,13 +1733,17 @@ func file_salita_plugin_v1_plugin_proto_init() {
 	if File_salita_plugin_v1_plugin_proto != nil {
 		return
 	}
+	file_salita_plugin_v1_plugin_proto_msgTypes[21].OneofWrappers = []any{
+		(*WatchResponse_HealthChanged)(nil),
+		(*WatchResponse_Published)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_salita_plugin_v1_plugin_proto_rawDesc), len(file_salita_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

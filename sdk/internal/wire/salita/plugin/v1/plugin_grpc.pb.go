@@ -31,6 +31,7 @@ const (
 	Plugin_Configure_FullMethodName      = "/salita.plugin.v1.Plugin/Configure"
 	Plugin_CheckHealth_FullMethodName    = "/salita.plugin.v1.Plugin/CheckHealth"
 	Plugin_Shutdown_FullMethodName       = "/salita.plugin.v1.Plugin/Shutdown"
+	Plugin_Watch_FullMethodName          = "/salita.plugin.v1.Plugin/Watch"
 )
 
 // PluginClient is the client API for Plugin service.
@@ -56,6 +57,11 @@ type PluginClient interface {
 	// process exits with code 0 when its standard input ends after that, or soon
 	// after by itself.
 	Shutdown(ctx context.Context, in *ShutdownRequest, opts ...grpc.CallOption) (*ShutdownResponse, error)
+	// Watch streams what the plugin has to tell by itself, from the first
+	// successful Configure to the end of the process. Only plugins with the
+	// feature "watch" are asked. The gateway reads at its own pace: a plugin keeps
+	// a bounded number of events and counts those it drops.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
 type pluginClient struct {
@@ -116,6 +122,25 @@ func (c *pluginClient) Shutdown(ctx context.Context, in *ShutdownRequest, opts .
 	return out, nil
 }
 
+func (c *pluginClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Plugin_ServiceDesc.Streams[0], Plugin_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Plugin_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 // PluginServer is the server API for Plugin service.
 // All implementations must embed UnimplementedPluginServer
 // for forward compatibility.
@@ -139,6 +164,11 @@ type PluginServer interface {
 	// process exits with code 0 when its standard input ends after that, or soon
 	// after by itself.
 	Shutdown(context.Context, *ShutdownRequest) (*ShutdownResponse, error)
+	// Watch streams what the plugin has to tell by itself, from the first
+	// successful Configure to the end of the process. Only plugins with the
+	// feature "watch" are asked. The gateway reads at its own pace: a plugin keeps
+	// a bounded number of events and counts those it drops.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedPluginServer()
 }
 
@@ -163,6 +193,9 @@ func (UnimplementedPluginServer) CheckHealth(context.Context, *CheckHealthReques
 }
 func (UnimplementedPluginServer) Shutdown(context.Context, *ShutdownRequest) (*ShutdownResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Shutdown not implemented")
+}
+func (UnimplementedPluginServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedPluginServer) mustEmbedUnimplementedPluginServer() {}
 func (UnimplementedPluginServer) testEmbeddedByValue()                {}
@@ -275,6 +308,17 @@ func _Plugin_Shutdown_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Plugin_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PluginServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Plugin_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
 // Plugin_ServiceDesc is the grpc.ServiceDesc for Plugin service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -303,6 +347,12 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Plugin_Shutdown_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Watch",
+			Handler:       _Plugin_Watch_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "salita/plugin/v1/plugin.proto",
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/auth"
 	"github.com/salita-mesh/salita/core/internal/devices"
+	"github.com/salita-mesh/salita/core/internal/events"
 	"github.com/salita-mesh/salita/core/internal/httpapi"
 	"github.com/salita-mesh/salita/core/internal/identity"
 	"github.com/salita-mesh/salita/core/internal/listener"
@@ -61,6 +62,7 @@ type App struct {
 	devices  *devices.Service
 	pairing  *pairing.Service
 	plugins  *plugins.Host
+	events   *events.Bus
 	peers    *peer.Client
 	server   *httpapi.Server
 
@@ -155,11 +157,12 @@ func (a *App) serve(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	a.events = events.New(keptEvents, time.Now)
 	a.plugins = a.newPlugins()
 	a.pairing = a.newPairing()
 	a.server = httpapi.New(httpapi.Services{
 		Identity: a.identity, Tokens: a.tokens, Sessions: a.sessions, Devices: a.devices, Pairing: a.pairing,
-		Plugins: a.plugins, Peers: a.peers,
+		Plugins: a.plugins, Events: a.events, Peers: a.peers,
 		Auth:    auth.New(a.tokens, a.sessions, a.devices),
 		Router:  router.New(a.plugins),
 		Names:   a.names,
@@ -187,6 +190,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return a.sessions.Run(ctx) })
 	g.Go(func() error { return a.devices.Run(ctx) })
 	g.Go(func() error { return a.pairing.Run(ctx) })
+	g.Go(func() error { return a.tellPluginChanges(ctx) })
 	g.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("stopping, transfers in flight may finish", "within", grace)

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/salita-mesh/salita/core/internal/auth"
+	"github.com/salita-mesh/salita/core/internal/listener"
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/sdk"
@@ -36,13 +37,7 @@ func (s *Server) identify(c *fiber.Ctx) (*call, error) {
 	if err := s.guard(c, conn); err != nil {
 		return nil, err
 	}
-	key, _ := conn.PeerKey()
-	who, err := s.Auth.Identify(auth.Evidence{
-		OwnerSocket:   conn.Owner(),
-		Key:           key,
-		Authorization: c.Context().Request.Header.Peek(fiber.HeaderAuthorization),
-		Session:       c.Context().Request.Header.Cookie(sessionCookie),
-	})
+	who, err := s.Auth.Identify(evidence(c, conn))
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +48,18 @@ func (s *Server) identify(c *fiber.Ctx) (*call, error) {
 		keepSession(c, string(c.Context().Request.Header.Cookie(sessionCookie)), who.Session.ExpiresAt)
 	}
 	return &call{Ctx: c, server: s, who: who}, nil
+}
+
+// evidence is what the request brings to say who sends it. Its bytes are good
+// until the handler returns.
+func evidence(c *fiber.Ctx, conn *listener.Conn) auth.Evidence {
+	key, _ := conn.PeerKey()
+	return auth.Evidence{
+		OwnerSocket:   conn.Owner(),
+		Key:           key,
+		Authorization: c.Context().Request.Header.Peek(fiber.HeaderAuthorization),
+		Session:       c.Context().Request.Header.Cookie(sessionCookie),
+	}
 }
 
 // within runs fn with a context that ends with the server or after

@@ -17,6 +17,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/auth"
 	"github.com/salita-mesh/salita/core/internal/devices"
+	"github.com/salita-mesh/salita/core/internal/events"
 	"github.com/salita-mesh/salita/core/internal/identity"
 	"github.com/salita-mesh/salita/core/internal/listener"
 	"github.com/salita-mesh/salita/core/internal/mesh"
@@ -110,7 +111,7 @@ func newWorld(t *testing.T) *world {
 
 	w.server = New(Services{
 		Identity: self, Auth: auth.New(verifier, signedIn, list), Tokens: verifier, Sessions: signedIn, Devices: list, Pairing: pairings,
-		Plugins: host, Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Address: func() string { return w.address }, Version: "test", Log: log,
+		Plugins: host, Events: events.New(64, time.Now), Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Address: func() string { return w.address }, Version: "test", Log: log,
 	})
 	w.serve(self)
 	return w

@@ -43,8 +43,8 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 		"PATCH /api/devices/:id": owner, "DELETE /api/devices/:id": owner, "POST /api/discover": owner,
 		"POST /api/devices/:id/send": upload,
 		"GET /api/tokens":            owner, "POST /api/tokens/revoke/:id": owner,
-		"GET /api/plugins": owner,
-		"GET /trust":       open, "GET /trust/salita.crt": known, "GET /trust/salita.mobileconfig": known,
+		"GET /api/plugins": owner, "GET /api/events": owner,
+		"GET /trust": open, "GET /trust/salita.crt": known, "GET /trust/salita.mobileconfig": known,
 		"GET /api/trust": known, "POST /api/trust": owner,
 	}
 	passes := func(rule, kind, name string) bool {
@@ -68,10 +68,14 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 			t.Errorf("%s is not in the matrix", key)
 			continue
 		}
+		method := r.method
+		if r.path == "/api/events" {
+			method = http.MethodHead // the same handler, without the endless answer
+		}
 		path := strings.NewReplacer(":id", "nobody", ":code", "nothing").Replace(r.path)
 		for kind, names := range kinds {
 			for _, name := range names {
-				got := w.do(callers[name], r.method, path, []byte(`{}`))
+				got := w.do(callers[name], method, path, []byte(`{}`))
 				if key == "DELETE /auth/session" && got.status == http.StatusNoContent {
 					callers = w.allCallers() // it has signed itself out
 				}
@@ -91,7 +95,7 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 				case !pass && got.status != refusal:
 					t.Errorf("%s as %s: %d %s, want %d", key, name, got.status, got.body, refusal)
 				}
-				if got.status >= 400 {
+				if got.status >= 400 && method != http.MethodHead {
 					checkError(t, w, key+" as "+name, got)
 				}
 			}

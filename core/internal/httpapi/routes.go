@@ -87,6 +87,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/api/tokens", owner, s.listTokens},
 		{http.MethodPost, "/api/tokens/revoke/:id", owner, s.revokeTokens},
 		{http.MethodGet, "/api/plugins", owner, s.listPlugins},
+		{http.MethodGet, "/api/events", owner, s.follow},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"math"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/auth"
 	"github.com/salita-mesh/salita/core/internal/devices"
+	"github.com/salita-mesh/salita/core/internal/events"
 	"github.com/salita-mesh/salita/core/internal/identity"
 	"github.com/salita-mesh/salita/core/internal/listener"
 	"github.com/salita-mesh/salita/core/internal/pairing"
@@ -44,6 +46,7 @@ type Services struct {
 	Devices  *devices.Service
 	Pairing  *pairing.Service
 	Plugins  Plugins
+	Events   *events.Bus
 	Router   *router.Router
 	Peers    *peer.Client
 	Names    func() []string // the host names that browsers may call this gateway by
@@ -58,6 +61,8 @@ type Server struct {
 	app  *fiber.App
 	ctx  context.Context // ends when shutdown has waited long enough
 	stop context.CancelFunc
+
+	streams atomic.Int64 // event streams that are open
 }
 
 // New returns a Server with all its routes.
@@ -90,10 +95,11 @@ func (s *Server) Serve(ln net.Listener) error {
 	return s.app.Server().Serve(ln)
 }
 
-// Shutdown stops accepting and waits for requests in flight until ctx ends;
-// then it cuts them off.
+// Shutdown stops accepting, ends the event streams, and waits for other requests
+// in flight until ctx ends; then it cuts them off.
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.stop()
+	_ = s.Events.Close()
 	return s.app.ShutdownWithContext(ctx)
 }
 

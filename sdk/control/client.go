@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
@@ -27,7 +29,10 @@ func Handshake() goplugin.HandshakeConfig { return wire.Handshake() }
 func Versions() map[int]goplugin.PluginSet { return wire.Versions(nil) }
 
 // Client calls one plugin process.
-type Client struct{ stub pluginv1.PluginClient }
+type Client struct {
+	stub     pluginv1.PluginClient
+	features atomic.Pointer[[]string]
+}
 
 // Dispense takes the client out of a go-plugin connection.
 func Dispense(conn goplugin.ClientProtocol) (*Client, error) {
@@ -42,13 +47,16 @@ func Dispense(conn goplugin.ClientProtocol) (*Client, error) {
 	return &Client{stub: stub}, nil
 }
 
-// Manifest asks what the plugin is. The answer is not validated.
+// Manifest asks what the plugin is. The answer is not validated. Its features
+// decide what the other calls use.
 func (c *Client) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	resp, err := c.stub.GetManifest(ctx, &pluginv1.GetManifestRequest{})
 	if err != nil {
 		return sdk.Manifest{}, fmt.Errorf("get manifest: %w", err)
 	}
 	m := resp.GetManifest()
+	features := m.GetFeatures()
+	c.features.Store(&features)
 	out := sdk.Manifest{Name: m.GetName(), Version: m.GetVersion(), Title: m.GetTitle(), Paths: m.GetPaths()}
 	for _, x := range m.GetCapabilities() {
 		out.Capabilities = append(out.Capabilities, sdk.Capability{ID: x.GetId(), Title: x.GetTitle(), Route: x.GetRoute()})
@@ -59,6 +67,12 @@ func (c *Client) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	return out, nil
 }
 
+// Has reports whether the plugin named the feature in its last manifest.
+func (c *Client) Has(feature string) bool {
+	features := c.features.Load()
+	return features != nil && slices.Contains(*features, feature)
+}
+
 // ValidateConfig lets the plugin check a configuration without applying it. A
 // refusal is a *ConfigError; remarks on a sound one are returned.
 func (c *Client) ValidateConfig(ctx context.Context, config Config) ([]Diagnostic, error) {
@@ -66,7 +80,7 @@ func (c *Client) ValidateConfig(ctx context.Context, config Config) ([]Diagnosti
 	if err != nil {
 		return nil, fmt.Errorf("validate config: %w", err)
 	}
-	return accepted(resp.GetDiagnostics())
+	return accepted(config, resp.GetDiagnostics())
 }
 
 // Configure applies a configuration. A refused one is a *ConfigError, a plugin
@@ -77,7 +91,7 @@ func (c *Client) Configure(ctx context.Context, config Config, env Environment) 
 	if err != nil {
 		return Endpoint{}, nil, fmt.Errorf("configure: %w", err)
 	}
-	remarks, err := accepted(resp.GetDiagnostics())
+	remarks, err := accepted(config, resp.GetDiagnostics())
 	if err != nil {
 		return Endpoint{}, nil, err
 	}

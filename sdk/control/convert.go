@@ -13,6 +13,7 @@ func configToWire(c Config) *pluginv1.Config {
 		Source:   c.Source,
 		Start:    &pluginv1.Position{Line: int64(c.Start.Line), Column: int64(c.Start.Column), Byte: int64(c.Start.Byte)},
 		Revision: c.Revision,
+		Json:     settingsJSON(c),
 	}
 }
 
@@ -24,11 +25,13 @@ func environmentToWire(e Environment) *pluginv1.Environment {
 		SocketDir:      e.SocketDir,
 		GatewayVersion: e.GatewayVersion,
 		LogLevel:       e.LogLevel,
+		HostSocket:     e.HostSocket,
+		Features:       e.Features,
 	}
 }
 
-// accepted sorts remarks from a refusal.
-func accepted(wire []*pluginv1.Diagnostic) ([]Diagnostic, error) {
+// accepted sorts remarks on the configuration from a refusal.
+func accepted(c Config, wire []*pluginv1.Diagnostic) ([]Diagnostic, error) {
 	remarks := make([]Diagnostic, len(wire))
 	refused := false
 	for i, d := range wire {
@@ -36,6 +39,9 @@ func accepted(wire []*pluginv1.Diagnostic) ([]Diagnostic, error) {
 			Summary: d.GetSummary(),
 			Detail:  d.GetDetail(),
 			Subject: rangeFromWire(d.GetSubject()),
+		}
+		if remarks[i].Subject == nil && d.GetAttribute() != "" {
+			remarks[i].Subject = placeOf(c, d.GetAttribute())
 		}
 		if d.GetSeverity() == pluginv1.Severity_SEVERITY_WARNING {
 			remarks[i].Severity = Warning

@@ -446,7 +446,12 @@ type Config struct {
 	// Where in the file the source begins.
 	Start *Position `protobuf:"bytes,3,opt,name=start,proto3" json:"start,omitempty"`
 	// Changes whenever the configuration does; empty: always apply.
-	Revision      string `protobuf:"bytes,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision string `protobuf:"bytes,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The same settings as a JSON object, for plugins that do not read HCL:
+	// attributes are members, blocks are lists of objects under their type. "{}"
+	// without any. Absent when an expression has no value, such as an unknown
+	// name, and from gateways that do not know this field.
+	Json          []byte `protobuf:"bytes,5,opt,name=json,proto3" json:"json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -507,6 +512,13 @@ func (x *Config) GetRevision() string {
 		return x.Revision
 	}
 	return ""
+}
+
+func (x *Config) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
 }
 
 // Position is a place in the user's file. Line and column count from 1, columns
@@ -640,7 +652,10 @@ type Diagnostic struct {
 	Summary  string                 `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
 	Detail   string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	// What the remark is about; absent when no place can be named.
-	Subject       *Range `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Range `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Instead of a subject, for plugins that read Config.json: the name of the
+	// attribute that the remark is about. The gateway finds its place.
+	Attribute     string `protobuf:"bytes,5,opt,name=attribute,proto3" json:"attribute,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -701,6 +716,13 @@ func (x *Diagnostic) GetSubject() *Range {
 		return x.Subject
 	}
 	return nil
+}
+
+func (x *Diagnostic) GetAttribute() string {
+	if x != nil {
+		return x.Attribute
+	}
+	return ""
 }
 
 // Failure is an error with a sentence for people and a cause for the log.
@@ -1561,12 +1583,13 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\apattern\x18\x01 \x01(\tR\apattern\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x02 \x01(\tR\n" +
-	"permission\"\x8a\x01\n" +
+	"permission\"\x9e\x01\n" +
 	"\x06Config\x12\x1a\n" +
 	"\bfilename\x18\x01 \x01(\tR\bfilename\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\fR\x06source\x120\n" +
 	"\x05start\x18\x03 \x01(\v2\x1a.salita.plugin.v1.PositionR\x05start\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\tR\brevision\"J\n" +
+	"\brevision\x18\x04 \x01(\tR\brevision\x12\x12\n" +
+	"\x04json\x18\x05 \x01(\fR\x04json\"J\n" +
 	"\bPosition\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\x03R\x04line\x12\x16\n" +
 	"\x06column\x18\x02 \x01(\x03R\x06column\x12\x12\n" +
@@ -1574,13 +1597,14 @@ const file_salita_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x05Range\x12\x1a\n" +
 	"\bfilename\x18\x01 \x01(\tR\bfilename\x120\n" +
 	"\x05start\x18\x02 \x01(\v2\x1a.salita.plugin.v1.PositionR\x05start\x12,\n" +
-	"\x03end\x18\x03 \x01(\v2\x1a.salita.plugin.v1.PositionR\x03end\"\xa9\x01\n" +
+	"\x03end\x18\x03 \x01(\v2\x1a.salita.plugin.v1.PositionR\x03end\"\xc7\x01\n" +
 	"\n" +
 	"Diagnostic\x126\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\x1a.salita.plugin.v1.SeverityR\bseverity\x12\x18\n" +
 	"\asummary\x18\x02 \x01(\tR\asummary\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x121\n" +
-	"\asubject\x18\x04 \x01(\v2\x17.salita.plugin.v1.RangeR\asubject\"a\n" +
+	"\asubject\x18\x04 \x01(\v2\x17.salita.plugin.v1.RangeR\asubject\x12\x1c\n" +
+	"\tattribute\x18\x05 \x01(\tR\tattribute\"a\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +

@@ -50,6 +50,11 @@ type Environment struct {
 	SocketDir      string // where it makes its HTTP socket
 	GatewayVersion string
 	LogLevel       string // "debug", "info", "warn" or "error"
+	// HostSocket is where the gateway serves HTTP for this plugin alone, the path
+	// of a unix socket; "" offers nothing.
+	HostSocket string
+	// Features are what the gateway knows beyond the first calls: FeatureWatch.
+	Features []string
 }
 
 // Endpoint is where a plugin says it serves HTTP. It is a claim to be checked.

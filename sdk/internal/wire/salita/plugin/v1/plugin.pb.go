@@ -10,6 +10,18 @@
 //
 // A plugin in any language speaks this over the go-plugin handshake, protocol
 // version 1, with the plugin set "plugin".
+//
+// This file is public: plugins that nobody will build again speak it. It only
+// grows. A new field is safe by itself, because whoever does not know it skips
+// it and whoever misses it finds it empty; so empty always means what it meant
+// before the field was there. A new call, or a new meaning of something old, is
+// a feature: a lower-case word that one side lists in Manifest.features or
+// Environment.features, and nothing is done with a side that does not list it.
+// A reserved number or name is never used again. What cannot be said so needs
+// protocol version 2 beside this one. docs/PLUGINS.md says it for authors.
+//
+// Features so far:
+//   "watch"  the call Watch
 
 package pluginv1
 

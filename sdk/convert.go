@@ -4,11 +4,12 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"github.com/salita-mesh/salita/sdk/internal/wire"
 	pluginv1 "github.com/salita-mesh/salita/sdk/internal/wire/salita/plugin/v1"
 )
 
 func manifestToWire(m Manifest) *pluginv1.Manifest {
-	out := &pluginv1.Manifest{Name: m.Name, Version: m.Version, Title: m.Title, SdkVersion: sdkVersion(), Paths: m.Paths}
+	out := &pluginv1.Manifest{Name: m.Name, Version: m.Version, Title: m.Title, SdkVersion: sdkVersion(), Paths: m.Paths, Features: wire.Features()}
 	for _, c := range m.Capabilities {
 		out.Capabilities = append(out.Capabilities, &pluginv1.Capability{Id: c.ID, Title: c.Title, Route: c.Route})
 	}

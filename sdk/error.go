@@ -69,6 +69,12 @@ func (k Kind) ExitCode() int { return k.row().exit }
 // Message is the plain sentence used when an error brings none of its own.
 func (k Kind) Message() string { return k.row().message }
 
+// known reports whether the kind is one of Kinds.
+func (k Kind) known() bool {
+	_, ok := kinds[k]
+	return ok
+}
+
 func (k Kind) row() kindRow {
 	if row, ok := kinds[k]; ok {
 		return row

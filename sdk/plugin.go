@@ -24,13 +24,16 @@ type Plugin[Config any] struct {
 	New func(ctx context.Context, env Env, config Config) (http.Handler, error)
 }
 
-// Env is what the gateway gives a plugin to work with.
+// Env is what the gateway gives a plugin to work with. An author's own test may
+// make one with nothing but what the plugin uses.
 type Env struct {
 	Logger         *slog.Logger // ends in the gateway's log under the plugin's name
 	DataDir        string       // the only folder the plugin owns; exists, mode 0700, is the working folder
 	DeviceName     string       // this device's name, for sentences to people
 	HomeDir        string       // the owner's home folder, for "~/" in the configuration
 	GatewayVersion string       // the version of Salita that runs the plugin
+	Events         Events       // tells the gateway what happens
+	Host           Host         // reaches the owner's other devices
 }
 
 // HealthChecker is a handler that can say whether it works. Without it a

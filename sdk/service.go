@@ -7,6 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	pluginv1 "github.com/salita-mesh/salita/sdk/internal/wire/salita/plugin/v1"
 )
 
@@ -18,12 +22,15 @@ type service struct {
 	log        *slog.Logger
 	level      *slog.LevelVar
 	gate       *gate
+	feed       *feed
 	life       context.Context // ends when the plugin begins to stop
 	die        context.CancelFunc
 	stopped    chan struct{} // closed when Shutdown is about to answer
 
 	mu       sync.Mutex
 	http     *httpServer // nil before the first Configure
+	host     Host
+	hostAt   string // the socket behind host
 	revision string
 	retiring sync.WaitGroup // generations that finish their requests
 	stopping bool
@@ -38,6 +45,7 @@ func newService(d definition, log *slog.Logger, level *slog.LevelVar) *service {
 		log:        log,
 		level:      level,
 		gate:       newGate(d.manifest.Routes, log),
+		feed:       newFeed(d.manifest.Name, log),
 		life:       life,
 		die:        die,
 		stopped:    make(chan struct{}),
@@ -108,6 +116,8 @@ func (s *service) apply(build build, environment *pluginv1.Environment) error {
 		DeviceName:     environment.GetDeviceName(),
 		HomeDir:        environment.GetHomeDir(),
 		GatewayVersion: environment.GetGatewayVersion(),
+		Events:         Events{s.feed},
+		Host:           s.hostBehind(environment.GetHostSocket()),
 	})
 	if err != nil {
 		cancel()
@@ -126,6 +136,23 @@ func (s *service) apply(build build, environment *pluginv1.Environment) error {
 		s.retiring.Go(func() { s.retire(previous) })
 	}
 	return nil
+}
+
+// hostBehind returns the Host for the gateway's socket; all configurations share
+// its connections.
+func (s *service) hostBehind(path string) Host {
+	if path != s.hostAt {
+		s.host, s.hostAt = newHost(path), path
+	}
+	return s.host
+}
+
+// errReplaced ends a Watch in favour of a later one.
+var errReplaced = status.Error(codes.Aborted, "another watcher has taken over")
+
+// Watch sends events until the plugin has stopped. A later Watch takes over.
+func (s *service) Watch(_ *pluginv1.WatchRequest, stream grpc.ServerStreamingServer[pluginv1.WatchResponse]) error {
+	return s.feed.watch(stream.Context(), s.stopped, stream.Send)
 }
 
 // retireTimeout is how long the requests of a replaced handler may go on.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 const (
 	MaxCapabilities = 64
 	MaxRoutes       = 256
+	MaxPaths        = 16
 	MaxNameLength   = 32
 	maxVersion      = 64
 	maxTitle        = 128
@@ -45,7 +47,13 @@ func (m Manifest) Validate() error {
 	if err := m.validateCapabilities(); err != nil {
 		return err
 	}
-	return m.validateRoutes()
+	if err := m.validateRoutes(); err != nil {
+		return err
+	}
+	if err := m.validateCapabilityRoutes(); err != nil {
+		return err
+	}
+	return m.validatePaths()
 }
 
 func (m Manifest) validateCapabilities() error {
@@ -89,6 +97,57 @@ func (m Manifest) validateRoutes() error {
 		}
 	}
 	return nil
+}
+
+// validateCapabilityRoutes holds the shortcuts of capabilities to one declared
+// request each: a wildcard or a subtree would leave open which one is meant.
+func (m Manifest) validateCapabilityRoutes() error {
+	for i, c := range m.Capabilities {
+		if c.Route == "" {
+			continue
+		}
+		err := func() error {
+			switch {
+			case !slices.ContainsFunc(m.Routes, func(r Route) bool { return r.Pattern == c.Route }):
+				return errors.New("is not the pattern of one of the routes")
+			case strings.ContainsAny(c.Route, "{}"):
+				return errors.New("holds a wildcard")
+			case strings.HasSuffix(c.Route, "/"):
+				return errors.New("ends with a slash, which stands for everything below it")
+			}
+			return nil
+		}()
+		if err != nil {
+			return fmt.Errorf("manifest: capabilities[%d].route %q: %w", i, clip(c.Route), err)
+		}
+	}
+	return nil
+}
+
+func (m Manifest) validatePaths() error {
+	if len(m.Paths) > MaxPaths {
+		return fmt.Errorf("manifest: paths: %d of them, at most %d are allowed", len(m.Paths), MaxPaths)
+	}
+	for i, p := range m.Paths {
+		if !validAttribute(p) {
+			return fmt.Errorf("manifest: paths[%d] %q: want the name of an attribute: at most %d letters, digits, dashes and underscores, a letter first", i, clip(p), maxWord)
+		}
+		if slices.Contains(m.Paths[:i], p) {
+			return fmt.Errorf("manifest: paths[%d] %q: is there twice", i, p)
+		}
+	}
+	return nil
+}
+
+// validAttribute reports whether s can be an attribute in HCL, in ASCII.
+func validAttribute(s string) bool {
+	for i := range len(s) {
+		letter := 'a' <= s[i]|0x20 && s[i]|0x20 <= 'z'
+		if !letter && (i == 0 || !onlyWordBytes(s[i:i+1], "-_")) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxWord
 }
 
 // validPattern checks what ServeMux itself would let pass.

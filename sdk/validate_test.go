@@ -9,7 +9,7 @@ import (
 func goodManifest() Manifest {
 	return Manifest{
 		Name: "media", Version: "1.2.3", Title: "Photos",
-		Capabilities: []Capability{{ID: "media.storage", Title: "Can store media"}, {ID: "media", Title: "Has media"}},
+		Capabilities: []Capability{{ID: "media.storage", Title: "Can store media", Route: "POST /media/upload"}, {ID: "media", Title: "Has media"}},
 		Routes: []Route{
 			{Pattern: "GET /media", Permission: "media:read"},
 			{Pattern: "GET /media/{id}", Permission: "media:read"},
@@ -17,6 +17,7 @@ func goodManifest() Manifest {
 			{Pattern: "POST /media/upload", Permission: "media:upload"},
 			{Pattern: "GET /media/fotos/größe/{rest...}", Permission: "media:read_raw-2"},
 		},
+		Paths: []string{"library", "Cache_dir2", "a-b"},
 	}
 }
 
@@ -26,6 +27,12 @@ func TestManifestValidate(t *testing.T) {
 	}
 	route := func(pattern, permission string) func(*Manifest) {
 		return func(m *Manifest) { m.Routes = []Route{{pattern, permission}} }
+	}
+	shortcut := func(pattern string) func(*Manifest) {
+		return func(m *Manifest) {
+			m.Routes = append(m.Routes, Route{"GET /media/a/b/below/", "media:read"})
+			m.Capabilities[0].Route = pattern
+		}
 	}
 	for _, c := range []struct {
 		spoil func(m *Manifest)
@@ -72,6 +79,21 @@ func TestManifestValidate(t *testing.T) {
 		{route("GET /media", "devices:read"), "routes[0].permission"},
 		{route("GET /media", "media:"+strings.Repeat("x", 65)), "routes[0].permission"},
 		{func(m *Manifest) { m.Routes = append(m.Routes, m.Routes[0]) }, "routes[5].pattern"},
+		{shortcut("GET /media/none"), "capabilities[0].route \"GET /media/none\": is not the pattern"},
+		{shortcut("POST /media"), "is not the pattern"},
+		{shortcut("/media"), "is not the pattern"},
+		{shortcut("GET /media/{id}"), "wildcard"},
+		{shortcut("GET /media/{id}/{$}"), "wildcard"},
+		{shortcut("GET /media/a/b/below/"), "slash"},
+		{func(m *Manifest) { m.Paths = []string{""} }, "paths[0]"},
+		{func(m *Manifest) { m.Paths = []string{"a", "1a"} }, "paths[1]"},
+		{func(m *Manifest) { m.Paths = []string{"-a"} }, "paths[0]"},
+		{func(m *Manifest) { m.Paths = []string{"a.b"} }, "paths[0]"},
+		{func(m *Manifest) { m.Paths = []string{"\u212a"} }, "paths[0]"},
+		{func(m *Manifest) { m.Paths = []string{"größe"} }, "paths[0]"},
+		{func(m *Manifest) { m.Paths = []string{strings.Repeat("x", 65)} }, "paths[0]"},
+		{func(m *Manifest) { m.Paths = []string{"a", "b", "a"} }, "paths[2] \"a\": is there twice"},
+		{func(m *Manifest) { m.Paths = make([]string, 17) }, "paths: 17 of them"},
 		{func(m *Manifest) { m.Routes = append(m.Routes, Route{"GET /media/{other}", "media:read"}) }, "routes[5].pattern"},
 	} {
 		m := goodManifest()

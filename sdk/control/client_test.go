@@ -58,7 +58,7 @@ func (f *fakePlugin) Shutdown(_ context.Context, r *pluginv1.ShutdownRequest) (*
 }
 
 // dial serves the fake in memory and returns a client for it.
-func dial(t *testing.T, f *fakePlugin) *Client {
+func dial(t *testing.T, f pluginv1.PluginServer) *Client {
 	t.Helper()
 	l := bufconn.Listen(1 << 16)
 	server := grpc.NewServer()
@@ -116,7 +116,7 @@ func TestConfigure(t *testing.T) {
 	}}
 	c := dial(t, f)
 	config := Config{Filename: "f", Source: []byte("a"), Start: Position{1, 2, 3}, Revision: "r"}
-	env := Environment{DataDir: "d", DeviceName: "n", HomeDir: "h", SocketDir: "s", GatewayVersion: "v", LogLevel: "warn"}
+	env := Environment{DataDir: "d", DeviceName: "n", HomeDir: "h", SocketDir: "s", GatewayVersion: "v", LogLevel: "warn", HostSocket: "/h", Features: Features()}
 	endpoint, remarks, err := c.Configure(t.Context(), config, env)
 	must(t, err)
 	if endpoint != (Endpoint{"unix", "/s"}) {
@@ -130,7 +130,8 @@ func TestConfigure(t *testing.T) {
 	if sent.GetFilename() != "f" || string(sent.GetSource()) != "a" || sent.GetStart().GetColumn() != 2 || sent.GetRevision() != "r" {
 		t.Errorf("sent %v", sent)
 	}
-	if got.GetDataDir() != "d" || got.GetDeviceName() != "n" || got.GetHomeDir() != "h" || got.GetSocketDir() != "s" || got.GetGatewayVersion() != "v" || got.GetLogLevel() != "warn" {
+	if got.GetDataDir() != "d" || got.GetDeviceName() != "n" || got.GetHomeDir() != "h" || got.GetSocketDir() != "s" || got.GetGatewayVersion() != "v" || got.GetLogLevel() != "warn" ||
+		got.GetHostSocket() != "/h" || len(got.GetFeatures()) != 1 || got.GetFeatures()[0] != "watch" {
 		t.Errorf("sent %v", got)
 	}
 }

@@ -26,6 +26,13 @@ const (
 	MaxMessageBytes = 4 << 20
 )
 
+// FeatureWatch is the word for the call Watch and its events.
+const FeatureWatch = "watch"
+
+// Features are the words for everything that this version knows beyond the
+// first calls, on either side.
+func Features() []string { return []string{FeatureWatch} }
+
 // Handshake is the cookie in go-plugin's form.
 func Handshake() goplugin.HandshakeConfig {
 	return goplugin.HandshakeConfig{MagicCookieKey: CookieKey, MagicCookieValue: CookieValue}

@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// install puts a program into the gateway's plugin folder.
+func (g *gateway) install(program string) {
+	g.t.Helper()
+	data, err := os.ReadFile(program)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	dir := filepath.Join(g.dir, "plugins")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		g.t.Fatal(err)
+	}
+	// Under another name first: a half-written program is not to be seen.
+	target := filepath.Join(dir, filepath.Base(program))
+	if err := os.WriteFile(target+".part", data, 0o700); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.Rename(target+".part", target); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// pluginState is what salita plugins says about one plugin.
+type pluginState struct {
+	Name      string `json:"name"`
+	State     string `json:"state"`
+	LastError string `json:"last_error"`
+}
+
+func (g *gateway) pluginState(name string) pluginState {
+	g.t.Helper()
+	var all []pluginState
+	if err := json.Unmarshal([]byte(g.must("plugins", "--json")), &all); err != nil {
+		g.t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Name == name {
+			return p
+		}
+	}
+	return pluginState{Name: name}
+}
+
+// awaitPlugin waits until a plugin is in the state.
+func (g *gateway) awaitPlugin(name, state string) pluginState {
+	g.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		p := g.pluginState(name)
+		if p.State == state {
+			return p
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("plugin %s is %+v, want %s", name, p, state)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// ask sends a request as the owner and returns status and body.
+func (g *gateway) ask(method, path, body string) (int, string) {
+	g.t.Helper()
+	req, err := http.NewRequest(method, "http://salita"+path, strings.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	resp, err := g.owner().Do(req)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return resp.StatusCode, string(answer)
+}
+
+const clipboard = "../examples/clipboard-node/salita-plugin-clipboard"
+
+// needNode skips where the example's runtime is missing. scripts/install-test-tools
+// installs it for make test.
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("Node is not installed here: the example in JavaScript cannot run (scripts/install-test-tools installs it)")
+	}
+}
+
+// TestPluginInJavaScript runs a plugin that shares no code with the SDK.
+func TestPluginInJavaScript(t *testing.T) {
+	needNode(t)
+	g := newGateway(t, "Desktop")
+	g.stop()
+	g.install(clipboard)
+	g.configure("pairing {\n  grant = [\"clipboard:*\"]\n}\nplugin \"clipboard\" {\n  config {\n    limit = 20\n  }\n}\n")
+	g.start()
+	g.awaitPlugin("clipboard", "running")
+
+	if status, body := g.ask("GET", "/clipboard", ""); status != http.StatusNotFound || !strings.Contains(body, "Nothing has been copied yet.") {
+		t.Errorf("before: %d %s", status, body)
+	}
+	if status, body := g.ask("PUT", "/clipboard", "grüße"); status != http.StatusNoContent {
+		t.Errorf("copy: %d %s", status, body)
+	}
+	phone := g.pairScript(t, "Phone").PeerNode.AccessToken
+	if status, body, err := g.with(phone, "GET", "/clipboard", nil); status != http.StatusOK || string(body) != "grüße" {
+		t.Errorf("paste: %d %q %v", status, body, err)
+	}
+	if status, body := g.ask("HEAD", "/clipboard", ""); status != http.StatusOK || body != "" {
+		t.Errorf("head: %d %q", status, body)
+	}
+	if status, body := g.ask("PUT", "/clipboard", strings.Repeat("x", 21)); status != http.StatusRequestEntityTooLarge || !strings.Contains(body, `"too_large"`) {
+		t.Errorf("too long: %d %s", status, body)
+	}
+	var health struct{ Capabilities []string }
+	if status, body, _ := g.with(phone, "GET", "/health", nil); status != http.StatusOK || json.Unmarshal(body, &health) != nil || len(health.Capabilities) != 1 {
+		t.Errorf("health: %d %s", status, body)
+	}
+
+	g.stop()
+	g.configure("plugin \"clipboard\" {\n  config {\n    limit = \"many\"\n  }\n}\n")
+	g.start()
+	if p := g.awaitPlugin("clipboard", "failed"); !strings.Contains(p.LastError, "config.hcl, line") || !strings.Contains(p.LastError, "whole number of bytes") {
+		t.Errorf("wrong settings: %+v", p)
+	}
+}

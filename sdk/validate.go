@@ -38,6 +38,9 @@ func (m Manifest) Validate() error {
 	if !ValidName(m.Name) {
 		return fmt.Errorf("manifest: name %q: want at most %d lower-case letters, digits and dashes, a letter first", clip(m.Name), MaxNameLength)
 	}
+	if slices.Contains(reservedNames[:], m.Name) {
+		return fmt.Errorf("manifest: name %q: belongs to the gateway itself", m.Name)
+	}
 	if err := validText("version", m.Version, maxVersion); err != nil {
 		return err
 	}

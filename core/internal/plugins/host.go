@@ -65,7 +65,6 @@ func New(opts Options) *Host {
 	if opts.DeviceName == nil {
 		opts.DeviceName = func() string { return "" }
 	}
-	opts.Reserved = slices.Concat(reservedNames(), opts.Reserved)
 	life, end := context.WithCancel(context.Background())
 	return &Host{opts: opts, board: newBoard(), supervisors: make(map[string]*supervisor), life: life, end: end}
 }

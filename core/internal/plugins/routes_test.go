@@ -89,7 +89,7 @@ func TestCheckManifest(t *testing.T) {
 		{sdk.Manifest{Name: "media", Title: "Photos"}, "media", "version"},
 		{sdk.Manifest{Name: "\x1b[2J"}, "media", `"\\x1b[2J"`},
 	} {
-		err := checkManifest(c.manifest, c.file, append(reservedNames(), "own"))
+		err := checkManifest(c.manifest, c.file, []string{"own"})
 		if (err == nil) != (c.want == "") || (err != nil && (!strings.Contains(err.Error(), c.want) || !isPermanent(err))) {
 			t.Errorf("%+v: %v, want %q", c.manifest, err, c.want)
 		}

@@ -33,7 +33,7 @@ import (
 // world is a gateway's HTTP interface over real TLS and a real store, with a
 // paired gateway and a paired script as its callers.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	server  *Server
 	store   *store.Store
 	logs    *lockedBuffer
@@ -47,7 +47,7 @@ type world struct {
 	powerlessOnes string             // a token that is granted nothing
 }
 
-func newIdentity(t *testing.T) *identity.Identity {
+func newIdentity(t testing.TB) *identity.Identity {
 	t.Helper()
 	id, err := identity.Open(t.TempDir(), identity.Options{Name: "test", Hosts: func() []string { return []string{"127.0.0.1"} }})
 	if err != nil {
@@ -57,7 +57,7 @@ func newIdentity(t *testing.T) *identity.Identity {
 	return id
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, logs: &lockedBuffer{}, gateway: newIdentity(t), stranger: newIdentity(t)}
 	self, ctx := newIdentity(t), t.Context()

@@ -12,7 +12,7 @@ import (
 
 // stream is an open event stream.
 type stream struct {
-	t    *testing.T
+	t    testing.TB
 	resp *http.Response
 	in   *bufio.Reader
 }

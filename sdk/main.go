@@ -14,6 +14,7 @@ import (
 // stop or dies, then exits.
 //
 //	salita-plugin-photos --manifest    prints the manifest as JSON and exits
+//	salita-plugin-photos --attach      waits for a gateway to attach, for debuggers
 //
 // Started by hand in any other way it says, in a sentence, how plugins are
 // started, and exits with code 1. Standard output, standard error and standard
@@ -24,15 +25,21 @@ func Main[Config any](p Plugin[Config]) {
 	if os.Getenv(wire.CookieKey) == wire.CookieValue {
 		os.Exit(serve(d))
 	}
-	os.Exit(byHand(d.manifest, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(byHand(d, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // byHand answers a person who started the plugin in a terminal.
-func byHand(m Manifest, args []string, stdout, stderr io.Writer) int {
-	if len(args) == 1 && (args[0] == "--manifest" || args[0] == "-manifest") {
-		return printManifest(m, stdout, stderr)
+func byHand(d definition, args []string, stdout, stderr io.Writer) int {
+	m := d.manifest
+	if len(args) == 1 {
+		switch args[0] {
+		case "--manifest", "-manifest":
+			return printManifest(m, stdout, stderr)
+		case "--attach", "-attach":
+			return attachByHand(d, stderr)
+		}
 	}
-	fmt.Fprintf(stderr, "This is the plugin %q (%s) for Salita. It is started by the gateway: put it into a plugin folder and add\n\n\tplugin %q {}\n\nto config.hcl. To see what it can do, run it with --manifest.\n", m.Name, m.Title, m.Name)
+	fmt.Fprintf(stderr, "This is the plugin %q (%s) for Salita. It is started by the gateway: put it into a plugin folder and add\n\n\tplugin %q {}\n\nto config.hcl. To see what it can do, run it with --manifest; to run it in a debugger, with --attach.\n", m.Name, m.Title, m.Name)
 	return 1
 }
 

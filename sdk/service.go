@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type service struct {
 	definition definition
 	log        *slog.Logger
 	level      *slog.LevelVar
+	ownProcess bool // attached to: nobody chose the process's working folder yet
 	gate       *gate
 	feed       *feed
 	life       context.Context // ends when the plugin begins to stop
@@ -109,6 +111,11 @@ func (s *service) Configure(_ context.Context, req *pluginv1.ConfigureRequest) (
 // apply makes the handler, opens the socket if it is the first, and swaps. A
 // failure leaves everything as it was.
 func (s *service) apply(build build, environment *pluginv1.Environment) error {
+	if s.ownProcess {
+		if err := os.Chdir(environment.GetDataDir()); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(s.life)
 	handler, err := build(ctx, Env{
 		Logger:         s.log,

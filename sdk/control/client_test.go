@@ -76,7 +76,7 @@ func dial(t *testing.T, f pluginv1.PluginServer) *Client {
 		server.Stop()
 		<-done
 	})
-	return &Client{stub: pluginv1.NewPluginClient(conn)}
+	return NewClient(conn)
 }
 
 func must(t *testing.T, err error) {

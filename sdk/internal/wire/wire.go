@@ -26,6 +26,15 @@ const (
 	MaxMessageBytes = 4 << 20
 )
 
+// How a gateway attaches to a plugin that it did not start. The variable, in the
+// gateway's environment, holds name=folder pairs with commas between them.
+const (
+	AttachVariable = "SALITA_ATTACH"
+	// AttachSocket is the control plane's socket in the folder: gRPC as it is,
+	// without handshake and TLS.
+	AttachSocket = "control.sock"
+)
+
 // FeatureWatch is the word for the call Watch and its events.
 const FeatureWatch = "watch"
 

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/chromedp/cdproto v0.159.0 // tests: what a browser can be told
 	github.com/chromedp/chromedp v0.23.0 // tests: a real browser on the pages
+	github.com/fsnotify/fsnotify v1.10.1 // edits of config.hcl and of plugin folders, at once
 	github.com/gofiber/fiber/v2 v2.52.15 // the HTTP interface
 	github.com/gofrs/flock v0.13.2 // one gateway per data folder
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read

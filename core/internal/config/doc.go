@@ -3,6 +3,9 @@
 // environment, then flags. Whatever is wrong in the file is reported with its
 // line, the place in it and what was expected.
 //
-// It applies nothing and watches nothing, and does not understand a plugin's own
-// settings: those it hands on as they stand in the file, with their position.
+// A Source reads the same configuration again, notices when it changes, and edits
+// the one setting that commands change: whether a plugin is enabled.
+//
+// It applies nothing, and does not understand a plugin's own settings: those it
+// hands on as they stand in the file, with their position.
 package config

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // maxFile is the largest configuration file read, in bytes: some two thousand
@@ -47,34 +48,19 @@ type Options struct {
 // beat SALITA_DATA_DIR, SALITA_ADDRESS, SALITA_NAME and SALITA_LOG_LEVEL, which
 // beat the file. Whatever is wrong is an *Error.
 func Load(opts Options) (Config, error) {
-	l, err := newLoader(opts)
+	source, err := NewSource(opts)
 	if err != nil {
 		return Config{}, err
 	}
-	c := Default()
-	if c.DataDir, err = l.dataDir(); err != nil {
-		return Config{}, err
-	}
-	source, err := l.read(&c)
-	if err != nil {
-		return Config{}, err
-	}
-	if source != nil {
-		if diags := decode(source, c.File, &c); diags.HasErrors() {
-			return Config{}, fileError(diags, c.File, source)
-		}
-	}
-	if err := l.override(&c); err != nil {
-		return Config{}, err
-	}
-	if err := l.resolve(&c); err != nil {
-		return Config{}, err
-	}
-	return c, nil
+	reading := source.Read()
+	return reading.Config, reading.Err
 }
 
 // loader is Options with their defaults filled in.
-type loader struct{ Options }
+type loader struct {
+	Options
+	again bool // only what reads the same each time may be opened
+}
 
 func newLoader(opts Options) (loader, error) {
 	if opts.Env == nil {
@@ -87,45 +73,63 @@ func newLoader(opts Options) (loader, error) {
 		}
 		opts.WorkDir = dir
 	}
-	return loader{opts}, nil
+	return loader{Options: opts}, nil
 }
 
 func (l loader) dataDir() (string, error) {
 	return l.path(cmp.Or(l.DataDir, l.Env(envDataDir), "~/.salita"), l.WorkDir)
 }
 
-// read finds the file and returns what is in it, nil if there is none.
-func (l loader) read(c *Config) ([]byte, error) {
-	for _, named := range []struct{ path, by string }{{l.File, "--config"}, {l.Env(envFile), envFile}} {
+// candidate is a file that may be the configuration.
+type candidate struct {
+	path string
+	by   string // what names it; "" for one that may be missing
+}
+
+// candidates are where the file is looked for, the best one first: the one that was
+// named, or the two folders.
+func (l loader) candidates() ([]candidate, error) {
+	for _, named := range []candidate{{l.File, "--config"}, {l.Env(envFile), envFile}} {
 		if named.path == "" {
 			continue
 		}
 		path, err := l.path(named.path, l.WorkDir)
-		if err != nil {
-			return nil, err
-		}
-		source, err := readFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, problem("The configuration file %s that %s names doesn't exist.", path, named.by)
-		}
-		c.File = path
-		return source, err
+		return []candidate{{path, named.by}}, err
 	}
-	for _, dir := range []string{l.WorkDir, c.DataDir} {
-		path := filepath.Join(dir, fileName)
-		source, err := readFile(path)
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.File = path
-			return source, err
-		}
-	}
-	return nil, nil
+	dataDir, err := l.dataDir()
+	return []candidate{{path: filepath.Join(l.WorkDir, fileName)}, {path: filepath.Join(dataDir, fileName)}}, err
 }
 
-// readFile returns a slice that is not nil, or an error: fs.ErrNotExist or an
-// *Error.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// read returns the file that counts and what is in it: nil if there is none.
+func (l loader) read() (path string, source []byte, err error) {
+	all, err := l.candidates()
+	if err != nil {
+		return "", nil, err
+	}
+	for _, p := range all {
+		source, err := l.readFile(p.path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return p.path, source, err
+		}
+		if p.by != "" {
+			return p.path, nil, problem("The configuration file %s that %s names doesn't exist.", p.path, p.by)
+		}
+	}
+	return "", nil, nil
+}
+
+// errOnce means a pipe or device: it gives what it has only once, and opening it
+// may take for ever.
+var errOnce = errors.New("can't be read again")
+
+// readFile returns a slice that is not nil, or an error: fs.ErrNotExist, errOnce
+// or an *Error.
+func (l loader) readFile(path string) ([]byte, error) {
+	flags := os.O_RDONLY
+	if l.again {
+		flags |= syscall.O_NONBLOCK
+	}
+	f, err := os.OpenFile(path, flags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -133,6 +137,9 @@ func readFile(path string) ([]byte, error) {
 		return nil, problem("The configuration file %s can't be read: %v.", path, reason(err))
 	}
 	defer f.Close()
+	if info, err := f.Stat(); l.again && err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, errOnce
+	}
 	source, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, problem("The configuration file %s can't be read: %v.", path, reason(err))

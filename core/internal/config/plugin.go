@@ -33,7 +33,10 @@ func (r *reader) plugins(blocks []pluginSchema, configs map[int]Block) []Plugin 
 			continue
 		}
 		first[b.Name] = b.NameRange
-		p := Plugin{Name: b.Name, Enabled: true, Block: configs[b.NameRange.Start.Byte]}
+		p := Plugin{
+			Name: b.Name, Enabled: true, Block: configs[b.NameRange.Start.Byte],
+			At: Position(b.NameRange.Start),
+		}
 		r.truth(b.Enabled, &p.Enabled)
 		r.text(b.SHA256, &p.SHA256, digestRule())
 		r.list(b.Env, &p.Env, variableRule())

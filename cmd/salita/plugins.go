@@ -31,6 +31,7 @@ func (a *app) plugins() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(a.newPlugin())
 	return cmd
 }
 

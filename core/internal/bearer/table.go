@@ -55,6 +55,7 @@ type Table[T any] struct {
 	Config
 
 	entries  atomic.Pointer[entries[T]]
+	policy   atomic.Pointer[mesh.TokenPolicy]
 	renewals chan *Entry[T]
 	wake     chan struct{} // there are unsaved denials
 
@@ -72,9 +73,6 @@ const RenewalQueue = 256
 
 // New returns a Table of the secrets that are stored.
 func New[T any](c Config, stored []Secret[T]) (*Table[T], error) {
-	if c.Policy.RenewWithin < 0 || c.Policy.Lifetime <= c.Policy.RenewWithin {
-		return nil, fmt.Errorf("policy: lifetime %v must be longer than the %v of renewal", c.Policy.Lifetime, c.Policy.RenewWithin)
-	}
 	if c.Store == nil || c.Log == nil || c.Now == nil {
 		return nil, errors.New("store, log and clock are required")
 	}
@@ -90,7 +88,20 @@ func New[T any](c Config, stored []Secret[T]) (*Table[T], error) {
 		unsaved:  make(map[string]*denial),
 	}
 	t.entries.Store(&all)
-	return t, nil
+	return t, t.SetPolicy(c.Policy)
+}
+
+// Policy is how long secrets live from now on.
+func (t *Table[T]) Policy() mesh.TokenPolicy { return *t.policy.Load() }
+
+// SetPolicy changes how long secrets live: those issued from now on, and the
+// others from their next renewal on. On an error the policy stays as it was.
+func (t *Table[T]) SetPolicy(p mesh.TokenPolicy) error {
+	if p.RenewWithin < 0 || p.Lifetime <= p.RenewWithin {
+		return fmt.Errorf("policy: lifetime %v must be longer than the %v of renewal", p.Lifetime, p.RenewWithin)
+	}
+	t.policy.Store(&p)
+	return nil
 }
 
 // Find returns the entry of a secret, or nil. Looking up a hash cannot be timed:

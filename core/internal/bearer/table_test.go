@@ -302,6 +302,27 @@ func TestRenewal(t *testing.T) {
 }
 
 // TestStoreKnowsBetter: what the store has of a secret counts.
+func TestPolicyChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		secret := fresh("a", "one")
+		tab, _ := newTable(t, secret)
+		for _, wrong := range []mesh.TokenPolicy{{}, {Lifetime: lifetime, RenewWithin: lifetime}, {Lifetime: lifetime, RenewWithin: -1}} {
+			if err := tab.SetPolicy(wrong); err == nil || tab.Policy().Lifetime != lifetime || tab.Policy().RenewWithin != within {
+				t.Errorf("%+v: %v, policy %+v", wrong, err, tab.Policy())
+			}
+		}
+		// A use that would have been too early for a renewal earns one now.
+		longer := mesh.TokenPolicy{Lifetime: 10 * lifetime, RenewWithin: 2 * lifetime}
+		if err := tab.SetPolicy(longer); err != nil {
+			t.Fatal(err)
+		}
+		expires, renewed, err := tab.Use(tab.Find(secret.Hash))
+		if want := Instant(time.Now().Add(longer.Lifetime)); err != nil || !renewed || !expires.Equal(want) {
+			t.Errorf("expires %v, renewed %v, %v; want %v", expires, renewed, err, want)
+		}
+	})
+}
+
 func TestStoreKnowsBetter(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(s *shelf, hash mesh.TokenHash)

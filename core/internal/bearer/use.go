@@ -30,7 +30,7 @@ func (t *Table[T]) renew(e *Entry[T], now time.Time) (expires time.Time, news bo
 	}
 	recent := last != nil && now.Before(last.until)
 	failed := last != nil && last.expires.IsZero()
-	if to, due := t.Policy.Renewal(expires, now); due && !(recent && failed) {
+	if to, due := t.Policy().Renewal(expires, now); due && !(recent && failed) {
 		return t.queue(e, last, expires, Instant(to))
 	}
 	return expires, recent && !failed

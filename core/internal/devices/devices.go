@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -58,6 +59,12 @@ type Options struct {
 	Log      hclog.Logger
 }
 
+// Schedule says when devices are pinged.
+type Schedule struct {
+	Interval time.Duration // between rounds of pings
+	Timeout  time.Duration // for one ping
+}
+
 // Device is a device as it is stored and its presence right now. The LastSeen
 // of the stored part lags behind that of the presence.
 type Device struct {
@@ -68,6 +75,9 @@ type Device struct {
 // Service is the live list. It is safe for concurrent use.
 type Service struct {
 	Options
+
+	schedule    atomic.Pointer[Schedule]
+	rescheduled chan struct{} // holds one notice that the schedule changed
 
 	writes  sync.Mutex   // one change at a time, from the store to the list
 	mu      sync.RWMutex // guards devices; never held during I/O
@@ -81,7 +91,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load devices: %w", err)
 	}
-	s := &Service{Options: o, devices: make(map[mesh.DeviceID]Device, len(stored))}
+	s := &Service{Options: o, rescheduled: make(chan struct{}, 1), devices: make(map[mesh.DeviceID]Device, len(stored))}
+	s.schedule.Store(&Schedule{Interval: o.Interval, Timeout: o.Timeout})
 	for _, d := range stored {
 		s.devices[d.ID] = Device{Device: d, Presence: mesh.PresenceOf(d)}
 	}
@@ -110,6 +121,16 @@ func (s *Service) List() []Device {
 
 func rank(s mesh.Status) int {
 	return slices.Index([]mesh.Status{mesh.StatusAvailable, mesh.StatusOffline, mesh.StatusNeedsRepair}, s)
+}
+
+// SetSchedule changes when devices are pinged. The next round comes by the new
+// schedule, counted from now.
+func (s *Service) SetSchedule(schedule Schedule) {
+	s.schedule.Store(&schedule)
+	select {
+	case s.rescheduled <- struct{}{}:
+	default:
+	}
 }
 
 // Get returns one device, or sdk.NotFound.
@@ -209,7 +230,7 @@ func (s *Service) tell(ctx context.Context, d Device) {
 	if !d.Reachable() || d.Status != mesh.StatusAvailable {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.schedule.Load().Timeout)
 	defer cancel()
 	if err := s.Caller.Removed(ctx, d.Device); err != nil {
 		s.Log.Debug("removed device was not told", "device", d.ID, "error", err)

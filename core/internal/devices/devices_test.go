@@ -195,6 +195,36 @@ func TestPingsAreBounded(t *testing.T) {
 	})
 }
 
+func TestScheduleChangesWhileRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := &fakeMesh{answers: map[mesh.DeviceID]error{"on": nil}}
+		s := newService(t, &fakeStore{devices: []mesh.Device{gatewayDevice("on"), gatewayDevice("silent")}}, peers, &fakeTokens{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(10 * time.Second) // the first round is over, the next a minute away
+		s.SetSchedule(Schedule{Interval: 20 * time.Second, Timeout: 5 * time.Second})
+		s.SetSchedule(Schedule{Interval: 10 * time.Second, Timeout: 5 * time.Second}) // the last counts
+		time.Sleep(8 * time.Second)
+		if got := peers.count(); got != 2 {
+			t.Errorf("%d pings before the new interval was over, want the 2 of the first round", got)
+		}
+		time.Sleep(4 * time.Second)
+		if got := peers.count(); got != 4 {
+			t.Errorf("%d pings after the new interval, want a second round", got)
+		}
+		time.Sleep(time.Minute)
+		begin := time.Now()
+		if s.Discover(ctx); time.Since(begin) != 5*time.Second {
+			t.Errorf("a round with a silent device took %v, want the new timeout", time.Since(begin))
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestStoppingSaysNothingAboutADevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &fakeStore{devices: []mesh.Device{gatewayDevice("slow")}}

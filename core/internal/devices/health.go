@@ -28,11 +28,22 @@ type Round struct {
 func (s *Service) Run(ctx context.Context) error {
 	for {
 		s.Discover(ctx)
+		if !s.pause(ctx) {
+			return nil
+		}
+	}
+}
+
+// pause waits for the next round; it reports false when ctx ends first.
+func (s *Service) pause(ctx context.Context) bool {
+	for {
 		jitter := 0.9 + 0.2*rand.Float64()
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Duration(float64(s.Interval) * jitter)):
+			return false
+		case <-s.rescheduled:
+		case <-time.After(time.Duration(float64(s.schedule.Load().Interval) * jitter)):
+			return true
 		}
 	}
 }
@@ -89,7 +100,7 @@ func (s *Service) Outcome(ctx context.Context, id mesh.DeviceID, err error) {
 }
 
 func (s *Service) ping(ctx context.Context, d mesh.Device) error {
-	pingCtx, cancel := context.WithTimeout(ctx, s.Timeout)
+	pingCtx, cancel := context.WithTimeout(ctx, s.schedule.Load().Timeout)
 	defer cancel()
 	health, err := s.Caller.Health(pingCtx, d)
 	if ctx.Err() != nil {

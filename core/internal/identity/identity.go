@@ -211,6 +211,25 @@ func (i *Identity) Rename(name string) error {
 	return nil
 }
 
+// Configured takes over the name that the owner configures while the gateway
+// runs, as Options.Name does at a start: it counts when it is another than the
+// one configured before, and "" leaves the name as it is.
+func (i *Identity) Configured(name string) error {
+	i.writing.Lock()
+	defer i.writing.Unlock()
+	was := *i.record.Load()
+	is := was
+	is.applyName(mesh.CleanName(name))
+	if is == was {
+		return nil
+	}
+	if err := writeRecord(i.path(recordFile), is); err != nil {
+		return err
+	}
+	i.record.Store(&is)
+	return nil
+}
+
 // Close releases the data folder for another instance. The identity may not be
 // used to write afterwards.
 func (i *Identity) Close() error {

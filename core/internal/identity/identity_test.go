@@ -190,6 +190,28 @@ func TestWhichNameCounts(t *testing.T) {
 				i.Close()
 			}
 		})
+		t.Run(name+", without a restart", func(t *testing.T) {
+			dir := t.TempDir()
+			i := open(t, dir, func(o *Options) { o.Name = steps[0].configured })
+			for n, s := range steps {
+				if err := i.Configured(s.configured); err != nil {
+					t.Fatal(err)
+				}
+				if got := i.Name(); got != s.want {
+					t.Fatalf("configured %d: Name() = %q, want %q", n+1, got, s.want)
+				}
+				if s.rename != "" {
+					if err := i.Rename(s.rename); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			name, configured := i.Name(), steps[len(steps)-1].configured
+			i.Close()
+			if got := open(t, dir, func(o *Options) { o.Name = configured }).Name(); got != name {
+				t.Errorf("after a restart: Name() = %q, want %q", got, name)
+			}
+		})
 	}
 }
 
@@ -209,6 +231,9 @@ func TestRenameRefusesNothingAndKeepsTheOldNameOnFailure(t *testing.T) {
 	}
 	if i.Name() != "Study" {
 		t.Errorf("Name() = %q after a failed Rename, want the old one", i.Name())
+	}
+	if err := i.Configured("Cellar"); err == nil || i.Name() != "Study" {
+		t.Errorf("Configured: %v, Name() = %q", err, i.Name())
 	}
 }
 

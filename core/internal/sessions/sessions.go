@@ -86,6 +86,10 @@ func New(ctx context.Context, store Store, policy mesh.TokenPolicy, log hclog.Lo
 // left and returns nil.
 func (s *Service) Run(ctx context.Context) error { return s.table.Run(ctx) }
 
+// SetPolicy changes how long sessions live: those that begin from now on, and the
+// others from their next renewal on. On an error the policy stays as it was.
+func (s *Service) SetPolicy(policy mesh.TokenPolicy) error { return s.table.SetPolicy(policy) }
+
 // Issue makes a session for a paired device and returns the secret for its
 // browser and what to store. It opens nothing until it is stored and then
 // published. The description is what the browser calls itself.
@@ -101,7 +105,7 @@ func (s *Service) issue(kind mesh.SessionKind, description string) (string, mesh
 	return secret, mesh.Session{
 		ID: mesh.NewSessionID(), Hash: hash, Kind: kind,
 		Description: mesh.CleanSentence(description),
-		CreatedAt:   now, ExpiresAt: now.Add(s.table.Policy.Lifetime),
+		CreatedAt:   now, ExpiresAt: now.Add(s.table.Policy().Lifetime),
 	}
 }
 

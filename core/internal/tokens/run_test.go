@@ -100,7 +100,9 @@ func TestUnusedTokenExpires(t *testing.T) {
 // outlasts the token.
 func TestShortLivedTokensRenewAgain(t *testing.T) {
 	inBubble(t, func(r running) {
-		r.table.Policy = mesh.TokenPolicy{Lifetime: 10 * time.Second, RenewWithin: 8 * time.Second}
+		if err := r.SetPolicy(mesh.TokenPolicy{Lifetime: 10 * time.Second, RenewWithin: 8 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
 		secret, _ := give(r.Service, r.memory, "laptop", laptopKey)
 		for range 100 {
 			time.Sleep(3 * time.Second)

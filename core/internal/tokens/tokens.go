@@ -69,6 +69,10 @@ func New(ctx context.Context, store Store, policy mesh.TokenPolicy, log hclog.Lo
 // of them mends itself or is harmless.
 func (s *Service) Run(ctx context.Context) error { return s.table.Run(ctx) }
 
+// SetPolicy changes how long tokens live: those issued from now on, and the
+// others from their next renewal on. On an error the policy stays as it was.
+func (s *Service) SetPolicy(policy mesh.TokenPolicy) error { return s.table.SetPolicy(policy) }
+
 // Issue makes a token for the device and returns the secret to hand over and
 // what to store of it. With a key it is honoured only for who proves that key.
 // It opens nothing until it is stored and then published.
@@ -81,7 +85,7 @@ func (s *Service) Issue(device mesh.DeviceID, key mesh.KeyHash, grant mesh.Grant
 		Key:         key,
 		Permissions: slices.Clone(grant),
 		IssuedAt:    now,
-		ExpiresAt:   now.Add(s.table.Policy.Lifetime),
+		ExpiresAt:   now.Add(s.table.Policy().Lifetime),
 	}
 }
 

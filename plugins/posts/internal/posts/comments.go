@@ -24,6 +24,7 @@ func (h *Handler) createComment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.log.Info("comment stored", "id", comment.ID, "post", post)
+	h.publish(eventChanged, post)
 	sdk.WriteJSON(w, http.StatusCreated, commentBodyOf(comment, author))
 	return nil
 }
@@ -63,6 +64,7 @@ func (h *Handler) deleteComment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.log.Info("comment removed", "id", comment, "post", post)
+	h.publish(eventChanged, post)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -37,6 +37,7 @@ func (h *Handler) explain(err error) error {
 // fail answers with an error. Where the caller has hung up, an unforeseen one is
 // nothing but that, and needs no answer and no alarm.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.noticeHealth(err)
 	err = h.explain(err)
 	if r.Context().Err() != nil && sdk.KindOf(err) == sdk.Internal {
 		h.log.Info("request given up", "method", r.Method, "path", r.URL.Path, "error", err)

@@ -61,6 +61,7 @@ type Handler struct {
 	store  *store.Store
 	device string // this device's name
 	log    *slog.Logger
+	events sdk.Events
 	mux    *http.ServeMux
 }
 
@@ -73,7 +74,7 @@ var (
 
 // New opens the posts and returns the handler for them. Shutdown closes them.
 func New(ctx context.Context, env sdk.Env) (*Handler, error) {
-	h := &Handler{device: env.DeviceName, log: env.Logger, mux: http.NewServeMux()}
+	h := &Handler{device: env.DeviceName, log: env.Logger, events: env.Events, mux: http.NewServeMux()}
 	if h.device == "" {
 		h.device = "This device"
 	}

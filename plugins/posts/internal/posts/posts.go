@@ -20,6 +20,7 @@ func (h *Handler) createPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.log.Info("post stored", "id", post.ID)
+	h.publish(eventCreated, post.ID)
 	answer := postBodyOf(post, author)
 	w.Header().Set("Location", answer.URL)
 	sdk.WriteJSON(w, http.StatusCreated, answer)
@@ -67,6 +68,7 @@ func (h *Handler) deletePost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.log.Info("post removed", "id", id)
+	h.publish(eventDeleted, id)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -37,6 +37,7 @@ func (h *Handler) changeReaction(w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return err
 	}
+	h.publish(eventChanged, id)
 	answer(w, postBodyOf(post, caller))
 	return nil
 }

@@ -258,3 +258,17 @@ func TestReactionAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestCommitsReachTheDisk: what no test can provoke, a power cut, rests on these.
+func TestCommitsReachTheDisk(t *testing.T) {
+	s := open(t)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		var got string
+		if err := s.writer.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q (%v), want %q", pragma, got, err, want)
+		}
+	}
+	if _, err := s.reader.Exec("DELETE FROM posts"); err == nil {
+		t.Error("a reading connection can write")
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
-	_ "modernc.org/sqlite" // the driver that needs no C compiler
+	driver "modernc.org/sqlite" // the one that needs no C compiler
 )
 
 // driverName is what modernc.org/sqlite calls itself.
@@ -27,8 +27,8 @@ const statementsKept = 64
 const (
 	looseSetup  = "_busy_timeout=5000&_time_format=sqlite&_timezone=UTC&_defensive=1&_error_rc=1"
 	commonSetup = looseSetup + "&_dqs=0"
-	writerSetup = commonSetup + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=on"
-	readerSetup = commonSetup + "&_query_only=1"
+	writerSetup = commonSetup + "&mode=rw&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=on"
+	readerSetup = commonSetup + "&mode=rw&_query_only=1"
 	// migrationSetup leaves foreign keys off, because a step may rebuild a
 	// table, and dropping the old one would delete the rows that refer to it. It
 	// takes quotes loosely, as copySetup does, because SQLite goes through every
@@ -48,20 +48,24 @@ func dsn(path, setup string) string {
 
 // connect opens both pools.
 func (s *Store) connect() (err error) {
-	if s.write, err = s.openPool(writerSetup, 1); err != nil {
+	if s.write, err = s.openPool(writerSetup, 1); err != nil { // first, because it turns the log on
 		return fmt.Errorf("open writer: %w", err)
 	}
-	if s.read, err = s.openPool(readerSetup, readers); err != nil {
+	if s.read, err = s.openPool(readerSetup, readers+1); err != nil { // one is held
+		return fmt.Errorf("open readers: %w", err)
+	}
+	if err := s.hold(); err != nil {
 		return fmt.Errorf("open readers: %w", err)
 	}
 	return nil
 }
 
 func (s *Store) openPool(setup string, size int) (*gorm.DB, error) {
-	pool, err := sql.Open(driverName, dsn(s.Path, setup))
+	connector, err := driver.NewConnector(dsn(s.Path, setup))
 	if err != nil {
 		return nil, err
 	}
+	pool := sql.OpenDB(guarded{connector, s})
 	pool.SetMaxOpenConns(size)
 	pool.SetMaxIdleConns(size)
 	db, err := gorm.Open(dialector{&sqlite.Dialector{Conn: pool}}, &gorm.Config{

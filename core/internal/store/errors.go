@@ -25,6 +25,7 @@ const (
 	codeNotADB    = 26
 
 	codeCheck      = 275
+	codeCommitHook = 531 // refuseCommit's
 	codeForeignKey = 787
 	codePrimaryKey = 1555
 	codeUnique     = 2067
@@ -64,6 +65,9 @@ func friendly(err error) error {
 			Hint:    "Delete something on it, then try again.",
 		}).Because(err)
 	}
+	if resultCode(err) == codeCommitHook {
+		return movedAway(err)
+	}
 	switch resultCode(err) & primaryMask {
 	case codeBusy:
 		return busy(err)
@@ -98,6 +102,14 @@ func unwritable(cause error) error {
 		Kind:    sdk.Internal,
 		Message: "Salita can't save its data on this device.",
 		Hint:    "Check that the data folder and the files in it belong to you and are not read-only.",
+	}).Because(cause)
+}
+
+func movedAway(cause error) error {
+	return (&sdk.Error{
+		Kind:    sdk.Internal,
+		Message: "Salita's data was moved or deleted while Salita was running.",
+		Hint:    "Put it back where it was, or stop Salita and start it again. Nothing was changed.",
 	}).Because(cause)
 }
 

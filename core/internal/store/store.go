@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,9 @@ type Store struct {
 	lock  *flock.Flock
 	write *gorm.DB // one connection
 	read  *gorm.DB // several, unable to write
+
+	held  *sql.Conn // one of read's, never used again
+	place place
 }
 
 // Open opens the database, makes it when there is none, and brings it to the
@@ -115,7 +119,12 @@ func (s *Store) now() time.Time { return stored(s.Now()) }
 func (s *Store) Close() error {
 	// The writer goes last: the last connection folds the write-ahead log into
 	// the file, which readers are not able to do.
-	errs := []error{closePool(s.read), closePool(s.write)}
+	var errs []error
+	if s.held != nil {
+		errs = append(errs, s.held.Close())
+		s.held = nil
+	}
+	errs = append(errs, closePool(s.read), closePool(s.write))
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}

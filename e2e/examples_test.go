@@ -138,3 +138,26 @@ func TestPluginInJavaScript(t *testing.T) {
 		t.Errorf("wrong settings: %+v", p)
 	}
 }
+
+// TestVerifyGoodPlugins lets the command judge plugins that are in order, with
+// settings and without.
+func TestVerifyGoodPlugins(t *testing.T) {
+	g := &gateway{t: t, dir: t.TempDir()}
+	settings := filepath.Join(g.dir, "settings.hcl")
+	if err := os.WriteFile(settings, []byte("library = \"files\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	media := filepath.Join(bin, "plugins", "salita-plugin-media")
+	for _, args := range [][]string{{media}, {media, "--config-file", settings}} {
+		out := g.must(append([]string{"plugins", "verify"}, args...)...)
+		if !strings.Contains(out, "Photos 0.1.0 (media)\n✓ starts") || strings.Contains(out, "✗") {
+			t.Errorf("verify %v:\n%s", args, out)
+		}
+	}
+	if err := os.WriteFile(settings, []byte("libary = \"files\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := g.cli("", "plugins", "verify", media, "--config-file", settings); r.code != 1 || !strings.Contains(r.out, "libary") {
+		t.Errorf("wrong settings: exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}

@@ -85,7 +85,7 @@ func shellLines(t *testing.T, file string) []string {
 
 func TestCommandsExplainThemselves(t *testing.T) {
 	g := newGateway(t, "Desktop")
-	for _, command := range []string{"serve", "open", "pair", "devices", "devices rename", "devices remove", "devices repair", "send", "plugins", "plugins new", "version"} {
+	for _, command := range []string{"serve", "open", "pair", "devices", "devices rename", "devices remove", "devices repair", "send", "plugins", "plugins new", "plugins verify", "version"} {
 		out := g.must(append(strings.Fields(command), "--help")...)
 		if !strings.Contains(out, "Usage:") {
 			t.Errorf("salita %s --help says %q", command, out)

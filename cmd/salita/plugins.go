@@ -31,7 +31,7 @@ func (a *app) plugins() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(a.newPlugin())
+	cmd.AddCommand(a.newPlugin(), a.verifyPlugin())
 	return cmd
 }
 

@@ -15,3 +15,6 @@ plugin "media" {
     # library = "~/Pictures/Salita"   # default: inside the data folder
   }
 }
+
+# Short posts that your devices write to each other.
+plugin "posts" {}

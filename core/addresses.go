@@ -30,7 +30,7 @@ func (a *App) addresses() []string {
 
 // ownAddress is where a browser on this machine finds the gateway.
 func (a *App) ownAddress() string {
-	host, _, err := net.SplitHostPort(a.config.Server.Address)
+	host, _, err := net.SplitHostPort(a.config().Server.Address)
 	if ip, bad := netip.ParseAddr(host); err != nil || host == "" || bad == nil && (ip.IsUnspecified() || ip.IsLoopback()) {
 		host = "localhost"
 	}
@@ -39,7 +39,7 @@ func (a *App) ownAddress() string {
 
 // hosts are the names and addresses that this gateway goes by.
 func (a *App) hosts() []string {
-	host, _, err := net.SplitHostPort(a.config.Server.Address)
+	host, _, err := net.SplitHostPort(a.config().Server.Address)
 	if err != nil {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (a *App) hosts() []string {
 
 // names are the host names that browsers may call this gateway by.
 func (a *App) names() []string {
-	return slices.Concat(a.hosts(), a.config.Server.Names, identity.LocalHosts(), []string{a.identity.HostName()})
+	return slices.Concat(a.hosts(), a.config().Server.Names, identity.LocalHosts(), []string{a.identity.HostName()})
 }
 
 // localAddresses lists this machine's addresses that others may reach, IPv4

@@ -21,7 +21,7 @@ func TestHosts(t *testing.T) {
 		{":6969", ""},
 	}
 	for _, tt := range tests {
-		a := &App{config: Config{Server: config.Server{Address: tt.address}}}
+		a := &App{reloads: newReloads(nil, config.Reading{Config: Config{Server: config.Server{Address: tt.address}}})}
 		hosts := a.hosts()
 		if tt.want != "" && (len(hosts) != 1 || hosts[0] != tt.want) {
 			t.Errorf("%s: hosts %v, want %s", tt.address, hosts, tt.want)

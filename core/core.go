@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/salita-mesh/salita/core/internal/auth"
+	"github.com/salita-mesh/salita/core/internal/config"
 	"github.com/salita-mesh/salita/core/internal/devices"
 	"github.com/salita-mesh/salita/core/internal/events"
 	"github.com/salita-mesh/salita/core/internal/httpapi"
 	"github.com/salita-mesh/salita/core/internal/identity"
 	"github.com/salita-mesh/salita/core/internal/listener"
-	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/pairing"
 	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/core/internal/plugins"
@@ -50,8 +50,8 @@ const (
 
 // App is one gateway with everything open but nothing served yet.
 type App struct {
-	config Config
-	log    hclog.Logger
+	reloads *reloads
+	log     hclog.Logger
 
 	public, private net.Listener
 
@@ -69,10 +69,19 @@ type App struct {
 	opened []io.Closer // in the order of opening
 }
 
-// New opens everything that a gateway needs, and holds its data folder's lock
-// from then on. On an error nothing stays open.
-func New(ctx context.Context, config Config, logs io.Writer) (*App, error) {
-	a := &App{config: config, log: newLogger(config, logs)}
+// New reads the configuration and opens everything that a gateway needs; it holds
+// its data folder's lock from then on. A mistake in the configuration is a
+// *ConfigError. On an error nothing stays open.
+func New(ctx context.Context, options LoadOptions, logs io.Writer) (*App, error) {
+	source, err := config.NewSource(options)
+	if err != nil {
+		return nil, err
+	}
+	first := source.Read()
+	if first.Err != nil {
+		return nil, first.Err
+	}
+	a := &App{reloads: newReloads(source, first), log: newLogger(first.Config, logs)}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -89,10 +98,10 @@ func (a *App) SignInLink() string {
 }
 
 func (a *App) open(ctx context.Context) (err error) {
-	c := a.config
+	c := a.config()
 	if a.identity, err = identity.Open(c.DataDir, identity.Options{
 		Name: c.Device.Name, Now: time.Now, Log: a.log.Named("identity"),
-		Hosts:       func() []string { return append(identity.LocalHosts(), c.Server.Names...) },
+		Hosts:       func() []string { return append(identity.LocalHosts(), a.config().Server.Names...) },
 		Certificate: identity.CertificateFiles(c.Certificate),
 	}); err != nil {
 		return err
@@ -117,10 +126,10 @@ func (a *App) open(ctx context.Context) (err error) {
 
 // listen opens the two doors: the port for everyone and the owner's socket.
 func (a *App) listen() error {
-	tcp, err := net.Listen("tcp", a.config.Server.Address)
+	tcp, err := net.Listen("tcp", a.config().Server.Address)
 	if err != nil {
 		return (&sdk.Error{
-			Kind: sdk.Conflict, Message: fmt.Sprintf("Salita can't listen on %s.", a.config.Server.Address),
+			Kind: sdk.Conflict, Message: fmt.Sprintf("Salita can't listen on %s.", a.config().Server.Address),
 			Hint: "another port: salita serve --address 0.0.0.0:6970",
 		}).Because(err)
 	}
@@ -138,8 +147,8 @@ func (a *App) listen() error {
 
 // serve builds the services and the HTTP interface over them.
 func (a *App) serve(ctx context.Context) (err error) {
-	c := a.config
-	policy := mesh.TokenPolicy{Lifetime: c.Tokens.Lifetime, RenewWithin: c.Tokens.RenewWithin}
+	c := a.config()
+	policy := tokenPolicy(c)
 	if a.tokens, err = tokens.New(ctx, a.store, policy, a.log.Named("tokens"), time.Now); err != nil {
 		return err
 	}
@@ -162,7 +171,7 @@ func (a *App) serve(ctx context.Context) (err error) {
 	a.pairing = a.newPairing()
 	a.server = httpapi.New(httpapi.Services{
 		Identity: a.identity, Tokens: a.tokens, Sessions: a.sessions, Devices: a.devices, Pairing: a.pairing,
-		Plugins: a.plugins, Events: a.events, Peers: a.peers,
+		Plugins: a.plugins, Events: a.events, Peers: a.peers, Config: configAPI{a},
 		Auth:    auth.New(a.tokens, a.sessions, a.devices),
 		Router:  router.New(a.plugins),
 		Names:   a.names,
@@ -177,7 +186,7 @@ func (a *App) serve(ctx context.Context) (err error) {
 // requests are answered.
 func (a *App) Run(ctx context.Context, ready func()) error {
 	defer a.Close()
-	if err := a.plugins.Start(ctx, pluginSpecs(a.config.Plugins)); err != nil {
+	if err := a.plugins.Start(ctx, pluginSpecs(a.config().Plugins)); err != nil {
 		return err
 	}
 	defer a.plugins.Close()
@@ -191,6 +200,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return a.devices.Run(ctx) })
 	g.Go(func() error { return a.pairing.Run(ctx) })
 	g.Go(func() error { return a.tellPluginChanges(ctx) })
+	g.Go(func() error { return a.watchConfig(ctx) })
 	g.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("stopping, transfers in flight may finish", "within", grace)
@@ -213,7 +223,7 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-func (a *App) inDataDir(name string) string { return filepath.Join(a.config.DataDir, name) }
+func (a *App) inDataDir(name string) string { return filepath.Join(a.config().DataDir, name) }
 
 func hostname() string {
 	name, err := os.Hostname()

@@ -8,9 +8,8 @@ import (
 )
 
 func (a *App) newPairing() *pairing.Service {
-	c := a.config.Pairing
 	return pairing.New(pairing.Config{
-		Policy:   pairing.Policy{Window: c.Window, Attempts: c.Attempts, Grant: c.Grant},
+		Policy:   pairingPolicy(a.config()),
 		Self:     a.self,
 		Store:    a.store,
 		Tokens:   a.tokens,
@@ -20,6 +19,10 @@ func (a *App) newPairing() *pairing.Service {
 		Absorbed: a.devices.Absorbed,
 		Log:      a.log.Named("pairing"),
 	})
+}
+
+func pairingPolicy(c Config) pairing.Policy {
+	return pairing.Policy{Window: c.Pairing.Window, Attempts: c.Pairing.Attempts, Grant: c.Pairing.Grant}
 }
 
 // lastUses says when each device last used its token or its session.

@@ -15,7 +15,7 @@ func (a *App) newPlugins() *plugins.Host {
 	}
 	return plugins.New(plugins.Options{
 		Dirs:       a.pluginDirs(),
-		DataDir:    a.config.DataDir,
+		DataDir:    a.config().DataDir,
 		HomeDir:    home,
 		DeviceName: a.identity.Name,
 		Version:    Version,
@@ -26,11 +26,23 @@ func (a *App) newPlugins() *plugins.Host {
 // pluginDirs are the folders with plugin programs: what a person put into the
 // data folder comes before what is bundled with the gateway.
 func (a *App) pluginDirs() []string {
-	dirs := append([]string{a.inDataDir("plugins")}, a.config.PluginDirs...)
+	dirs := append([]string{a.inDataDir("plugins")}, a.config().PluginDirs...)
 	if self, err := os.Executable(); err == nil {
 		dirs = append(dirs, filepath.Join(filepath.Dir(self), "plugins"))
 	}
 	return dirs
+}
+
+// applier is a plugin host that takes over another configuration while it runs.
+type applier interface {
+	Apply(specs []plugins.Spec, dirs []string)
+}
+
+func (a *App) applyPlugins() error {
+	if host, ok := any(a.plugins).(applier); ok {
+		host.Apply(pluginSpecs(a.config().Plugins), a.pluginDirs())
+	}
+	return nil
 }
 
 func pluginSpecs(configured []config.Plugin) []plugins.Spec {

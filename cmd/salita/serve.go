@@ -18,11 +18,7 @@ func (a *app) serve() *cobra.Command {
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.DataDir, options.Env = a.dataDir, a.getenv
-			config, err := core.Load(options)
-			if err != nil {
-				return err
-			}
-			app, err := core.New(cmd.Context(), config, a.err)
+			app, err := core.New(cmd.Context(), options, a.err)
 			if err != nil {
 				return err
 			}

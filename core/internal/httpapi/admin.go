@@ -13,6 +13,7 @@ import (
 type Plugins interface {
 	Capabilities() []sdk.Capability
 	Plugins() []plugins.Status
+	Restart(name string) error
 }
 
 type identityBody struct {

@@ -43,6 +43,8 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 		"PATCH /api/devices/:id": owner, "DELETE /api/devices/:id": owner, "POST /api/discover": owner,
 		"POST /api/devices/:id/send": upload,
 		"GET /api/tokens":            owner, "POST /api/tokens/revoke/:id": owner,
+		"POST /api/plugins/:name/restart": owner, "POST /api/plugins/:name/enable": owner, "POST /api/plugins/:name/disable": owner,
+		"GET /api/config":  owner,
 		"GET /api/plugins": owner, "GET /api/events": owner,
 		"GET /trust": open, "GET /trust/salita.crt": known, "GET /trust/salita.mobileconfig": known,
 		"GET /api/trust": known, "POST /api/trust": owner,
@@ -72,7 +74,7 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 		if r.path == "/api/events" {
 			method = http.MethodHead // the same handler, without the endless answer
 		}
-		path := strings.NewReplacer(":id", "nobody", ":code", "nothing").Replace(r.path)
+		path := strings.NewReplacer(":id", "nobody", ":name", "nothing", ":code", "nothing").Replace(r.path)
 		for kind, names := range kinds {
 			for _, name := range names {
 				got := w.do(callers[name], method, path, []byte(`{}`))

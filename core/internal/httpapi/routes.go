@@ -87,6 +87,10 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/api/tokens", owner, s.listTokens},
 		{http.MethodPost, "/api/tokens/revoke/:id", owner, s.revokeTokens},
 		{http.MethodGet, "/api/plugins", owner, s.listPlugins},
+		{http.MethodPost, "/api/plugins/:name/restart", owner, s.restartPlugin},
+		{http.MethodPost, "/api/plugins/:name/enable", owner, s.enablePlugin},
+		{http.MethodPost, "/api/plugins/:name/disable", owner, s.disablePlugin},
+		{http.MethodGet, "/api/config", owner, s.showConfig},
 		{http.MethodGet, "/api/events", owner, s.follow},
 	}
 }

@@ -46,6 +46,7 @@ type Services struct {
 	Devices  *devices.Service
 	Pairing  *pairing.Service
 	Plugins  Plugins
+	Config   Config
 	Events   *events.Bus
 	Router   *router.Router
 	Peers    *peer.Client

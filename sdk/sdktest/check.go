@@ -65,11 +65,15 @@ const ruleTimeout = 30 * time.Second
 // only what you would also run. An error means that the checking itself was not
 // possible, and then the report is incomplete.
 func Check(ctx context.Context, program string, o CheckOptions) (Report, error) {
-	var report Report
 	s, err := newSuite(program, o)
 	if err != nil {
-		return report, err
+		return Report{}, err
 	}
+	return s.run(ctx)
+}
+
+func (s *suite) run(ctx context.Context) (Report, error) {
+	var report Report
 	for _, r := range s.selected() {
 		problems, skipped := s.check(ctx, r)
 		if ctx.Err() != nil {
@@ -93,8 +97,9 @@ func Check(ctx context.Context, program string, o CheckOptions) (Report, error) 
 type suite struct {
 	program  string
 	options  CheckOptions
-	manifest sdk.Manifest // once a plugin has said it
-	broken   string       // why nothing can be checked that needs a working plugin
+	timeout  time.Duration // for one rule
+	manifest sdk.Manifest  // once a plugin has said it
+	broken   string        // why nothing can be checked that needs a working plugin
 }
 
 func newSuite(program string, o CheckOptions) (*suite, error) {
@@ -114,7 +119,7 @@ func newSuite(program string, o CheckOptions) (*suite, error) {
 			return nil, fmt.Errorf("check plugin: there is no rule %q", name)
 		}
 	}
-	return &suite{program: path, options: o}, nil
+	return &suite{program: path, options: o, timeout: ruleTimeout}, nil
 }
 
 func known(rule string) bool {
@@ -171,7 +176,7 @@ func (s *suite) check(ctx context.Context, r rule) (problems []string, skipped s
 	if s.broken != "" && !r.always {
 		return nil, s.broken
 	}
-	ctx, cancel := context.WithTimeout(ctx, ruleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	t := &trial{suite: s, ctx: ctx}
 	defer func() {

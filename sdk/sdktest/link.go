@@ -2,7 +2,6 @@ package sdktest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/salita-mesh/salita/sdk/control"
-	pluginv1 "github.com/salita-mesh/salita/sdk/internal/wire/salita/plugin/v1"
 )
 
 // link is a program that was started as a plugin, with the control plane open.
@@ -19,7 +17,7 @@ type link struct {
 	*process
 	place   place
 	control *control.Client
-	stub    pluginv1.PluginClient
+	socket  string // of the control plane
 	conn    *grpc.ClientConn
 	http    *http.Client // once configured
 	at      control.Endpoint
@@ -52,7 +50,7 @@ func (l *link) connect(ctx context.Context, own credential) error {
 	if l.conn, err = h.dial(own); err != nil {
 		return err
 	}
-	l.control, l.stub = control.NewClient(l.conn), pluginv1.NewPluginClient(l.conn)
+	l.control, l.socket = control.NewClient(l.conn), h.path
 	return nil
 }
 
@@ -127,19 +125,6 @@ func (l *link) ended(ctx context.Context, limit time.Duration) error {
 	}
 	if code != 0 {
 		return fmt.Errorf("it ended with %s, want exit code 0", l.ending())
-	}
-	return nil
-}
-
-// alive reports a process that has ended when it should not.
-func (l *link) alive(ctx context.Context) error {
-	err := l.control.CheckHealth(ctx)
-	if !l.running() {
-		return fmt.Errorf("the process is gone: %s", l.ending())
-	}
-	var no *control.NotServingError
-	if err != nil && !errors.As(err, &no) {
-		return err
 	}
 	return nil
 }

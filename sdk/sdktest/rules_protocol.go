@@ -114,8 +114,10 @@ func watchable(t *trial) error {
 
 // watchAWhile makes sure that the stream stays open until the watcher goes.
 func (t *trial) watchAWhile(l *link) error {
-	ctx, cancel := context.WithTimeout(t.ctx, moment)
+	// A deadline would go to the plugin, which could end the stream first.
+	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
+	defer time.AfterFunc(moment, cancel).Stop()
 	began := time.Now()
 	if err := l.control.Watch(ctx, t.judge); ctx.Err() == nil {
 		return fmt.Errorf("the stream of events ended by itself after %s: %v", time.Since(began).Round(time.Millisecond), err)

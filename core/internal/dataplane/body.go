@@ -165,3 +165,12 @@ func (b *call) readTrailer() error {
 	}
 	return parseTrailer(&b.resp, string(lines))
 }
+
+// Buffered is how many bytes of the body are here and can be read without
+// waiting; 0 when that is not known.
+func (b *call) Buffered() int {
+	if b.kind != framedLength || b.state.Load() == callOver {
+		return 0
+	}
+	return int(min(int64(b.c.buffered()), b.left))
+}

@@ -28,18 +28,25 @@ func (s *Server) forward(c *call) error {
 		return err
 	}
 	req := c.outgoing(c.Method(), target)
-	req.Header.Set(sdk.HeaderReference, newReference())
-	req.Header.Set(sdk.HeaderCallerKind, "device")
-	if c.who.Owner {
-		req.Header.Set(sdk.HeaderCallerKind, "owner")
-	}
-	req.Header.Set(sdk.HeaderCallerID, string(c.who.Device))
-	req.Header.Set(sdk.HeaderCallerName, url.PathEscape(c.who.Name))
+	c.introduce(req.Header)
 	resp, err := to.RoundTrip(req)
 	if err != nil {
 		return c.abandon(req, err)
 	}
 	return c.relay(req, resp)
+}
+
+// introduce says to a plugin who is asking, and under which reference the log
+// will know it.
+func (c *call) introduce(h http.Header) {
+	kind := "device"
+	if c.who.Owner {
+		kind = "owner"
+	}
+	values := [...]string{newReference(), kind, string(c.who.Device), url.PathEscape(c.who.Name)}
+	for i, name := range [...]string{sdk.HeaderReference, sdk.HeaderCallerKind, sdk.HeaderCallerID, sdk.HeaderCallerName} {
+		h[name] = values[i : i+1 : i+1]
+	}
 }
 
 // requestURL parses the request's target. A path that is not in its shortest
@@ -53,23 +60,17 @@ func requestURL(c *fiber.Ctx) (*url.URL, error) {
 	if clean != u.Path && clean+"/" != u.Path {
 		return nil, sdk.Errorf(sdk.Invalid, "That address can't be understood.")
 	}
-	return &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}, nil
+	u.Scheme, u.Host, u.User = "", "", nil
+	return u, nil
 }
 
 // outgoing is the caller's request for whoever serves it: without the caller's
 // credentials and without headers that only gateways may set.
 func (c *call) outgoing(method string, target *url.URL) *http.Request {
-	req := &http.Request{
-		Method: method, URL: target, Host: "salita",
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header, 16),
-		Body:   http.NoBody,
-	}
-	for key, value := range c.Request().Header.All() {
-		if name := string(key); !private(name) {
-			req.Header[name] = append(req.Header[name], string(value))
-		}
-	}
+	req := new(http.Request).WithContext(c.server.ctx)
+	req.Method, req.URL, req.Host = method, target, "salita"
+	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
+	req.Header, req.Body = c.header(), http.NoBody
 	if stream := c.Context().RequestBodyStream(); stream != nil {
 		conn := connection(c.Ctx)
 		conn.StreamBody()
@@ -79,7 +80,39 @@ func (c *call) outgoing(method string, target *url.URL) *http.Request {
 			req.ContentLength = -1 // chunked
 		}
 	}
-	return req.WithContext(c.server.ctx)
+	return req
+}
+
+// header copies the fields that go further. They are many, small and
+// short-lived, so all of them share one string and one slice.
+func (c *call) header() http.Header {
+	var (
+		stack [1 << 10]byte
+		marks [64]int
+		text  = stack[:0]
+		ends  = marks[:0]
+	)
+	for name, value := range c.Request().Header.All() {
+		if !private(string(name)) {
+			text = append(text, name...)
+			ends = append(ends, len(text))
+			text = append(text, value...)
+			ends = append(ends, len(text))
+		}
+	}
+	whole, start := string(text), 0
+	header, values := make(http.Header, 8), make([]string, len(ends)/2)
+	for i := range values {
+		name := whole[start:ends[2*i]]
+		values[i] = whole[ends[2*i]:ends[2*i+1]]
+		start = ends[2*i+1]
+		if earlier, ok := header[name]; ok {
+			header[name] = append(earlier, values[i])
+			continue
+		}
+		header[name] = values[i : i+1 : i+1]
+	}
+	return header
 }
 
 // private reports whether a header is between the two ends of one hop, or holds
@@ -146,18 +179,7 @@ func (c *call) abandon(req *http.Request, err error) error {
 func (c *call) relay(req *http.Request, resp *http.Response) error {
 	out := c.Response()
 	out.SetStatusCode(resp.StatusCode)
-	for name, values := range resp.Header {
-		if private(name) {
-			continue
-		}
-		for i, v := range values {
-			if i == 0 {
-				out.Header.Set(name, v) // in place of our own default
-			} else {
-				out.Header.Add(name, v)
-			}
-		}
-	}
+	c.relayHeader(resp.Header)
 	if resp.StatusCode >= http.StatusBadRequest {
 		c.cut(req)
 	}
@@ -169,9 +191,38 @@ func (c *call) relay(req *http.Request, resp *http.Response) error {
 		}
 		return nil
 	}
+	if here, ok := resp.Body.(interface{ Buffered() int }); ok && 0 <= resp.ContentLength && resp.ContentLength <= int64(here.Buffered()) {
+		return c.relayWhole(resp)
+	}
 	out.ImmediateHeaderFlush = resp.ContentLength < 0
 	c.Context().SetBodyStream(responseBody{resp.Body}, int(resp.ContentLength))
 	return nil
+}
+
+// relayHeader passes on the fields that are meant for the caller.
+func (c *call) relayHeader(header http.Header) {
+	out := &c.Response().Header
+	var stack [64]byte
+	for name, values := range header {
+		if private(name) {
+			continue
+		}
+		key := append(stack[:0], name...)
+		for i, v := range values {
+			if i == 0 {
+				out.SetBytesK(key, v) // in place of our own default
+			} else {
+				out.AddBytesK(key, v)
+			}
+		}
+	}
+}
+
+// relayWhole passes on a small body that is here already.
+func (c *call) relayWhole(resp *http.Response) error {
+	body := c.Response().BodyWriter()
+	_, err := io.CopyN(body, resp.Body, resp.ContentLength)
+	return errors.Join(err, resp.Body.Close())
 }
 
 // responseBody lets fasthttp use the body's own large writes.

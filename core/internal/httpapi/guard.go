@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -42,7 +44,49 @@ func (s *Server) knows(host string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	return slices.ContainsFunc(s.Names(), func(ours string) bool { return strings.EqualFold(ours, name) })
+	return s.names.hold(name)
+}
+
+const (
+	// namesAge is how old the list of our names may be. To find it out takes the
+	// system longer than to serve a small request.
+	namesAge = 10 * time.Second
+	// namesRetry is how old it may be for a name that is not on it: a new one of
+	// ours is known by then, and strangers do not make us look all the time.
+	namesRetry = time.Second
+)
+
+// ownNames are the names that this gateway goes by, looked up now and then.
+type ownNames struct {
+	find func() []string
+	last atomic.Pointer[nameList]
+}
+
+type nameList struct {
+	names []string
+	at    time.Time
+}
+
+// hold reports whether the name is one of ours, in any case of letters.
+func (o *ownNames) hold(name string) bool {
+	list := o.last.Load()
+	if list == nil || time.Since(list.at) > namesAge {
+		list = o.look()
+	}
+	if list.holds(name) {
+		return true
+	}
+	return time.Since(list.at) > namesRetry && o.look().holds(name)
+}
+
+func (o *ownNames) look() *nameList {
+	list := &nameList{names: o.find(), at: time.Now()}
+	o.last.Store(list)
+	return list
+}
+
+func (l *nameList) holds(name string) bool {
+	return slices.ContainsFunc(l.names, func(ours string) bool { return strings.EqualFold(ours, name) })
 }
 
 // sameOrigin refuses a change that another site asks for, by the rule of
@@ -50,7 +94,7 @@ func (s *Server) knows(host string) bool {
 // Origin that is the Host. Without either header it is no browser that asks.
 func sameOrigin(c *fiber.Ctx) error {
 	site, origin := c.Get("Sec-Fetch-Site"), c.Get(fiber.HeaderOrigin)
-	if site == "" && origin == "" {
+	if site == "" && origin == "" || site == "same-origin" {
 		return nil
 	}
 	err := http.NewCrossOriginProtection().Check(&http.Request{

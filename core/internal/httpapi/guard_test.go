@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // ask sends a request with a Host and headers of the caller's choice.
@@ -98,4 +100,33 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestOwnNamesAreLookedUpNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks, names := 0, []string{"study.local"}
+		own := ownNames{find: func() []string { looks++; return names }}
+		for range 100 {
+			if !own.hold("Study.Local") {
+				t.Fatal("does not know its own name")
+			}
+		}
+		for range 100 {
+			if own.hold("evil.example") {
+				t.Fatal("knows a stranger")
+			}
+		}
+		if looks != 1 {
+			t.Errorf("looked %d times within a moment", looks)
+		}
+		names = []string{"attic.local"}
+		time.Sleep(namesRetry + 1)
+		if !own.hold("attic.local") {
+			t.Error("does not learn a new name")
+		}
+		time.Sleep(namesAge + 1)
+		if own.hold("study.local") {
+			t.Error("keeps an old name")
+		}
+	})
 }

@@ -63,12 +63,14 @@ type Server struct {
 	ctx  context.Context // ends when shutdown has waited long enough
 	stop context.CancelFunc
 
+	names   ownNames
 	streams atomic.Int64 // event streams that are open
 }
 
 // New returns a Server with all its routes.
 func New(services Services) *Server {
 	s := &Server{Services: services}
+	s.names.find = services.Names
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		// Fiber's strings alias the connection's buffer unless told otherwise.

@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/mesh"
@@ -23,8 +23,6 @@ type Match struct {
 
 	board *board
 }
-
-var _ http.RoundTripper = Match{}
 
 // Route finds the plugin route that a request fits. path is escaped, as on the
 // request line, without the query. It reports true also while the plugin is not
@@ -43,7 +41,8 @@ func (h *Host) Route(method, path string) (Match, bool) {
 }
 
 // RoundTrip sends the request to the plugin's process and returns its answer,
-// whose body streams. Scheme and host of the URL do not matter. Credentials and
+// whose body streams. It takes the request over and changes it. Scheme and host
+// of the URL do not matter. Credentials and
 // connection headers of the request stay behind, as do headers of the answer
 // that would speak for the whole gateway.
 //
@@ -60,7 +59,7 @@ func (m Match) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, busy(e.status)
 	}
-	resp, err := e.instance.transport.RoundTrip(outgoing(r))
+	resp, err := e.instance.transport.RoundTrip(prepare(r))
 	if err == nil {
 		err = checkResponse(r, resp)
 	}
@@ -69,7 +68,7 @@ func (m Match) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, e.forwardFailure(r.Context(), err)
 	}
 	cleanResponse(resp)
-	resp.Body = countedBody(resp.Body, e.instance.done)
+	resp.Body = count(resp.Body, e.instance)
 	return resp, nil
 }
 
@@ -121,39 +120,36 @@ func (e entry) meaning(err error) *sdk.Error {
 	return failure
 }
 
-// outgoing is the request as the plugin gets it.
-func outgoing(r *http.Request) *http.Request {
-	out := r.WithContext(r.Context())
-	u := *r.URL
-	u.Scheme, u.Host, u.User = "http", "plugin", nil
-	out.URL = &u
-	out.Close = false
-	out.RequestURI = ""
-	out.Header = r.Header.Clone()
+// prepare makes it the request that the plugin gets.
+func prepare(r *http.Request) *http.Request {
+	r.URL.Scheme, r.URL.Host, r.URL.User = "http", "plugin", nil
+	r.Close = false
+	r.RequestURI = ""
 	upgrade := upgradeOf(r.Header)
-	for _, name := range hopByHop(r.Header) {
-		out.Header.Del(name)
-	}
-	for _, name := range []string{"Authorization", "Cookie"} {
-		out.Header.Del(name)
-	}
+	dropHopByHop(r.Header)
+	delete(r.Header, "Authorization")
+	delete(r.Header, "Cookie")
 	if upgrade != "" {
-		out.Header.Set("Connection", "Upgrade")
-		out.Header.Set("Upgrade", upgrade)
+		r.Header["Connection"] = []string{"Upgrade"}
+		r.Header["Upgrade"] = []string{upgrade}
 	}
-	return out
+	return r
 }
 
-// hopByHop names the header fields that are about one connection only (RFC
+// dropHopByHop takes away the fields that are about one connection only (RFC
 // 9110, 7.6.1), those that the message adds itself included.
-func hopByHop(h http.Header) []string {
-	names := []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+func dropHopByHop(h http.Header) {
 	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
-			names = append(names, strings.TrimSpace(name))
+			h.Del(strings.TrimSpace(name))
 		}
 	}
-	return names
+	for name := range h {
+		switch name {
+		case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+			delete(h, name)
+		}
+	}
 }
 
 // upgradeOf is the protocol that the message wants to switch to; "" for none.
@@ -188,14 +184,11 @@ func cleanResponse(resp *http.Response) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		upgrade = resp.Header.Get("Upgrade")
 	}
-	for _, name := range hopByHop(resp.Header) {
-		resp.Header.Del(name)
-	}
-	for _, name := range []string{"Set-Cookie", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Service-Worker-Allowed"} {
-		resp.Header.Del(name)
-	}
+	dropHopByHop(resp.Header)
 	for name := range resp.Header {
-		if strings.HasPrefix(name, "Salita-") {
+		switch {
+		case strings.HasPrefix(name, "Salita-"),
+			name == "Set-Cookie", name == "Clear-Site-Data", name == "Strict-Transport-Security", name == "Alt-Svc", name == "Service-Worker-Allowed":
 			delete(resp.Header, name)
 		}
 	}
@@ -205,40 +198,42 @@ func cleanResponse(resp *http.Response) {
 	}
 }
 
-// countedBody calls done once, when the body is closed. It keeps the abilities
-// of the body: a switched connection is written to, a fast one copies itself.
-func countedBody(body io.ReadCloser, done func()) io.ReadCloser {
-	closer := closeOnce{ReadCloser: body, done: sync.OnceFunc(done)}
-	writer, canWrite := body.(io.Writer)
-	copier, canCopy := body.(io.WriterTo)
-	switch {
-	case canWrite && canCopy:
-		return struct {
-			closeOnce
-			io.Writer
-			io.WriterTo
-		}{closer, writer, copier}
-	case canWrite:
-		return struct {
-			closeOnce
-			io.Writer
-		}{closer, writer}
-	case canCopy:
-		return struct {
-			closeOnce
-			io.WriterTo
-		}{closer, copier}
-	}
-	return closer
+// countedBody is a body that counts its request out when it is closed. It keeps
+// the abilities of the body: a switched connection is written to, a fast one
+// copies itself, a short one is there already.
+type countedBody struct {
+	io.ReadCloser
+	instance *instance
+	closed   atomic.Bool
 }
 
-type closeOnce struct {
-	io.ReadCloser
-	done func()
+// count wraps the body of an answer of the instance.
+func count(body io.ReadCloser, i *instance) io.ReadCloser {
+	counted := &countedBody{ReadCloser: body, instance: i}
+	if writer, ok := body.(io.Writer); ok {
+		return struct {
+			*countedBody
+			io.Writer
+		}{counted, writer}
+	}
+	return counted
+}
+
+// WriteTo lets the body write itself.
+func (b *countedBody) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, b.ReadCloser) }
+
+// Buffered is how many bytes of the body can be read without waiting.
+func (b *countedBody) Buffered() int {
+	if here, ok := b.ReadCloser.(interface{ Buffered() int }); ok {
+		return here.Buffered()
+	}
+	return 0
 }
 
 // Close closes the body.
-func (c closeOnce) Close() error {
-	defer c.done()
-	return c.ReadCloser.Close()
+func (b *countedBody) Close() error {
+	if b.closed.CompareAndSwap(false, true) {
+		defer b.instance.done()
+	}
+	return b.ReadCloser.Close()
 }

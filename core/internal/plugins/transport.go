@@ -19,7 +19,7 @@ type Transport func(Dial) http.RoundTripper
 // standardTransport is the gateway's own data plane.
 func standardTransport(maxRequests int) Transport {
 	return func(dial Dial) http.RoundTripper {
-		return dataplane.New(dial, dataplane.Options{MaxConns: maxRequests})
+		return dataplane.New(dial, dataplane.Options{MaxConns: maxRequests, MaxIdle: maxRequests})
 	}
 }
 

@@ -33,7 +33,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case c != nil && c.alive():
+		case c != nil && (time.Since(c.since) < p.opts.Warm || c.alive()):
 			return c, nil
 		case c != nil:
 			p.discard(c)

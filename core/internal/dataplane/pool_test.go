@@ -313,6 +313,23 @@ func TestStaleTLSConnection(t *testing.T) {
 	}
 }
 
+// TestWarmConnectionsAreNotAsked checks what trust in a young connection costs:
+// a request that may be repeated never fails for it.
+func TestWarmConnectionsAreNotAsked(t *testing.T) {
+	first := startPlugin(t, http.HandlerFunc(echo))
+	second := startPlugin(t, http.HandlerFunc(echo))
+	path := first.path
+	tr := New(func(ctx context.Context) (net.Conn, error) { return dialUnix(path)(ctx) }, Options{Warm: time.Hour})
+	defer tr.Close()
+	mustGet(t, tr, "/")
+	first.server.Close()
+	path = second.path
+	mustGet(t, tr, "/")
+	if n := second.l.accepted(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 // TestUnaskedAnswer has a plugin that says something while nobody asks: it must
 // not become the answer to the next request.
 func TestUnaskedAnswer(t *testing.T) {

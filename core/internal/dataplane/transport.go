@@ -23,6 +23,11 @@ type Options struct {
 	// keep them longer, or it may close one that is just being used. Default 90
 	// seconds.
 	IdleTimeout time.Duration
+	// Warm is for how long a kept connection is taken for alive without asking the
+	// kernel, which costs a system call per request. A request that is not
+	// repeatable fails when the peer closed the connection in just that time.
+	// Default 0: always ask.
+	Warm time.Duration
 	// HeaderTimeout bounds a dial, and the wait for the response head, which
 	// starts when the request was sent whole. Default 30 seconds.
 	HeaderTimeout time.Duration

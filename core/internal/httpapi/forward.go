@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -27,7 +28,9 @@ func (s *Server) forward(c *call) error {
 	if err != nil {
 		return err
 	}
-	req := c.outgoing(c.Method(), target)
+	// No context ends the call: a stop lets it finish, and then the plugin's own
+	// end ends it.
+	req := c.outgoing(context.Background(), c.Method(), target)
 	c.introduce(req.Header)
 	resp, err := to.RoundTrip(req)
 	if err != nil {
@@ -66,8 +69,8 @@ func requestURL(c *fiber.Ctx) (*url.URL, error) {
 
 // outgoing is the caller's request for whoever serves it: without the caller's
 // credentials and without headers that only gateways may set.
-func (c *call) outgoing(method string, target *url.URL) *http.Request {
-	req := new(http.Request).WithContext(c.server.ctx)
+func (c *call) outgoing(ctx context.Context, method string, target *url.URL) *http.Request {
+	req := new(http.Request).WithContext(ctx)
 	req.Method, req.URL, req.Host = method, target, "salita"
 	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
 	req.Header, req.Body = c.header(), http.NoBody
@@ -220,8 +223,9 @@ func (c *call) relayHeader(header http.Header) {
 
 // relayWhole passes on a small body that is here already.
 func (c *call) relayWhole(resp *http.Response) error {
-	body := c.Response().BodyWriter()
-	_, err := io.CopyN(body, resp.Body, resp.ContentLength)
+	body := make([]byte, resp.ContentLength)
+	_, err := io.ReadFull(resp.Body, body)
+	c.Response().SetBodyRaw(body)
 	return errors.Join(err, resp.Body.Close())
 }
 

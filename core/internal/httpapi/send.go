@@ -25,7 +25,7 @@ func (s *Server) send(c *call) error {
 	if err != nil {
 		return err
 	}
-	req := c.outgoing(http.MethodPost, &url.URL{Path: uploadPath, RawQuery: string(c.Request().URI().QueryString())})
+	req := c.outgoing(c.server.ctx, http.MethodPost, &url.URL{Path: uploadPath, RawQuery: string(c.Request().URI().QueryString())})
 	resp, err := s.Peers.Do(req, device.Device)
 	s.Devices.Outcome(s.ctx, device.ID, err)
 	if err != nil {

@@ -72,7 +72,15 @@ func New(services Services) *Server {
 	s := &Server{Services: services}
 	s.names.find = services.Names
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.app = fiber.New(fiber.Config{
+	s.app = s.newApp()
+	s.mount()
+	s.app.Handler() // builds the route tree, as Listen would
+	return s
+}
+
+// newApp returns Fiber as the gateway needs it, without routes.
+func (s *Server) newApp() *fiber.App {
+	app := fiber.New(fiber.Config{
 		// Fiber's strings alias the connection's buffer unless told otherwise.
 		Immutable:             true,
 		DisableStartupMessage: true,
@@ -85,11 +93,9 @@ func New(services Services) *Server {
 		ReadTimeout:                  headTimeout,
 		IdleTimeout:                  keepAlive,
 	})
-	s.app.Server().ExpectHandler = s.expect
-	s.app.Server().NoDefaultServerHeader = true
-	s.mount()
-	s.app.Handler() // builds the route tree, as Listen would
-	return s
+	app.Server().ExpectHandler = s.expect
+	app.Server().NoDefaultServerHeader = true
+	return app
 }
 
 // Serve answers the connections of a listener until Shutdown. They must come

@@ -120,36 +120,15 @@ func (e entry) meaning(err error) *sdk.Error {
 	return failure
 }
 
-// prepare makes it the request that the plugin gets.
+// prepare makes it the request that the plugin gets. What is about one
+// connection only stays behind anyway, in the data plane.
 func prepare(r *http.Request) *http.Request {
 	r.URL.Scheme, r.URL.Host, r.URL.User = "http", "plugin", nil
 	r.Close = false
 	r.RequestURI = ""
-	upgrade := upgradeOf(r.Header)
-	dropHopByHop(r.Header)
 	delete(r.Header, "Authorization")
 	delete(r.Header, "Cookie")
-	if upgrade != "" {
-		r.Header["Connection"] = []string{"Upgrade"}
-		r.Header["Upgrade"] = []string{upgrade}
-	}
 	return r
-}
-
-// dropHopByHop takes away the fields that are about one connection only (RFC
-// 9110, 7.6.1), those that the message adds itself included.
-func dropHopByHop(h http.Header) {
-	for _, line := range h["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			h.Del(strings.TrimSpace(name))
-		}
-	}
-	for name := range h {
-		switch name {
-		case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
-			delete(h, name)
-		}
-	}
 }
 
 // upgradeOf is the protocol that the message wants to switch to; "" for none.
@@ -166,35 +145,26 @@ func upgradeOf(h http.Header) string {
 
 // checkResponse refuses an answer that cannot be passed on.
 func checkResponse(r *http.Request, resp *http.Response) error {
-	switched := resp.StatusCode == http.StatusSwitchingProtocols
-	if switched && upgradeOf(r.Header) != "" {
+	status := resp.StatusCode
+	if status == http.StatusSwitchingProtocols && upgradeOf(r.Header) != "" {
 		return nil
 	}
-	if resp.StatusCode < http.StatusOK || resp.StatusCode > 599 {
+	if status < http.StatusOK || status > 599 {
 		_ = resp.Body.Close()
-		return fmt.Errorf("impossible status %d", resp.StatusCode)
+		return fmt.Errorf("impossible status %d", status)
 	}
 	return nil
 }
 
-// cleanResponse takes away what a plugin has no right to say: about the
-// connection, in the gateway's own name, or for the gateway's whole origin.
+// cleanResponse takes away what a plugin has no right to say: in the gateway's
+// own name, or for the gateway's whole origin.
 func cleanResponse(resp *http.Response) {
-	upgrade := ""
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		upgrade = resp.Header.Get("Upgrade")
-	}
-	dropHopByHop(resp.Header)
 	for name := range resp.Header {
 		switch {
 		case strings.HasPrefix(name, "Salita-"),
 			name == "Set-Cookie", name == "Clear-Site-Data", name == "Strict-Transport-Security", name == "Alt-Svc", name == "Service-Worker-Allowed":
 			delete(resp.Header, name)
 		}
-	}
-	if upgrade != "" {
-		resp.Header.Set("Connection", "Upgrade")
-		resp.Header.Set("Upgrade", upgrade)
 	}
 }
 

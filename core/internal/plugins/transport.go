@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/salita-mesh/salita/core/internal/dataplane"
 )
@@ -16,10 +17,14 @@ type Dial func(ctx context.Context) (net.Conn, error)
 // process is gone.
 type Transport func(Dial) http.RoundTripper
 
+// warm is short enough that a plugin closes hardly more connections in it than
+// between the question whether one is alive and its use.
+const warm = 20 * time.Millisecond
+
 // standardTransport is the gateway's own data plane.
 func standardTransport(maxRequests int) Transport {
 	return func(dial Dial) http.RoundTripper {
-		return dataplane.New(dial, dataplane.Options{MaxConns: maxRequests, MaxIdle: maxRequests})
+		return dataplane.New(dial, dataplane.Options{MaxConns: maxRequests, MaxIdle: maxRequests, Warm: warm})
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -173,5 +175,39 @@ func TestPostsPermissions(t *testing.T) {
 	}
 	if got := anna.posts(); len(got) != 1 || got[0].CommentCount != 0 || got[0].Reactions["like"] != 0 {
 		t.Errorf("something was changed: %+v", got)
+	}
+}
+
+// TestIdlePostsMemory looks at what an idle plugin with a database of its own keeps
+// for itself. The pages of its program file are not counted: the system maps as many
+// as it has room for, and takes them back when it needs it.
+func TestIdlePostsMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("memory is read from /proc")
+	}
+	g := newGateway(t, "Desktop")
+	g.enablePosts(`"posts:*"`)
+	for n := range 50 {
+		if status, body := g.ask("POST", "/posts", fmt.Sprintf(`{"body":"number %d"}`, n)); status != http.StatusCreated {
+			t.Fatal(status, body)
+		}
+	}
+	if status, body := g.ask("GET", "/posts", ""); status != http.StatusOK {
+		t.Fatal(status, body)
+	}
+	pid := family(t, g)[1]
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kib := map[string]int{}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) == 3 {
+			kib[fields[0]], _ = strconv.Atoi(fields[1])
+		}
+	}
+	t.Logf("resident %d KiB, of its own %d KiB", kib["Rss:"], kib["Anonymous:"])
+	if own := kib["Anonymous:"]; own == 0 || own > 16<<10 {
+		t.Errorf("an idle plugin keeps %d KiB for itself", own)
 	}
 }

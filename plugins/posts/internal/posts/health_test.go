@@ -1,7 +1,10 @@
 package posts
 
 import (
+	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,5 +66,28 @@ func TestSentences(t *testing.T) {
 	}
 	if err := h.explain(nil); err != nil {
 		t.Errorf("nothing is explained as %v", err)
+	}
+}
+
+// TestHungUp: a caller that is gone gets no answer, and the log no alarm.
+func TestHungUp(t *testing.T) {
+	s := start(t)
+	s.post(t, owner, "text")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, "GET", "/posts", nil)
+	r.Header.Set(sdk.HeaderCallerKind, "owner")
+	w := httptest.NewRecorder()
+	func() {
+		defer func() {
+			if v := recover(); v != http.ErrAbortHandler {
+				t.Errorf("the handler ended with %v", v)
+			}
+		}()
+		s.handler.ServeHTTP(w, r)
+	}()
+	s.stop(t)
+	if w.Body.Len() != 0 || strings.Contains(s.log.String(), "level=ERROR") || !strings.Contains(s.log.String(), "request given up") {
+		t.Errorf("answer %q, log:\n%s", w.Body, s.log)
 	}
 }

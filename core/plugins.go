@@ -14,7 +14,7 @@ func (a *App) newPlugins() *plugins.Host {
 		home = "" // "~/" in a plugin's configuration is then an error there
 	}
 	return plugins.New(plugins.Options{
-		Dirs:       a.pluginDirs(),
+		Dirs:       pluginDirs(a.config()),
 		DataDir:    a.config().DataDir,
 		HomeDir:    home,
 		DeviceName: a.identity.Name,
@@ -25,8 +25,8 @@ func (a *App) newPlugins() *plugins.Host {
 
 // pluginDirs are the folders with plugin programs: what a person put into the
 // data folder comes before what is bundled with the gateway.
-func (a *App) pluginDirs() []string {
-	dirs := append([]string{a.inDataDir("plugins")}, a.config().PluginDirs...)
+func pluginDirs(c Config) []string {
+	dirs := append([]string{filepath.Join(c.DataDir, "plugins")}, c.PluginDirs...)
 	if self, err := os.Executable(); err == nil {
 		dirs = append(dirs, filepath.Join(filepath.Dir(self), "plugins"))
 	}
@@ -40,7 +40,7 @@ type applier interface {
 
 func (a *App) applyPlugins() error {
 	if host, ok := any(a.plugins).(applier); ok {
-		host.Apply(pluginSpecs(a.config().Plugins), a.pluginDirs())
+		host.Apply(pluginSpecs(a.config().Plugins), pluginDirs(a.config()))
 	}
 	return nil
 }

@@ -137,8 +137,8 @@ func (c configAPI) Status() httpapi.ConfigStatus { return *c.reloads.status.Load
 // EnablePlugin writes into the file whether the plugin is enabled, and applies
 // it. The plugin may need a moment after that.
 func (c configAPI) EnablePlugin(name string, enabled bool) error {
-	if !c.knowsPlugin(name) {
-		return plugins.NoProgram(c.pluginDirs(), name)
+	if err := knowsPlugin(c.config(), name); err != nil {
+		return err
 	}
 	file, changed, err := c.reloads.source.SetEnabled(name, enabled)
 	if changed && err == nil {
@@ -148,8 +148,30 @@ func (c configAPI) EnablePlugin(name string, enabled bool) error {
 	return err
 }
 
-// knowsPlugin reports whether the file or a plugin folder has it.
-func (a *App) knowsPlugin(name string) bool {
+// EnablePlugin is for a gateway that does not run: it writes into config.hcl
+// whether the plugin is enabled from the next start on, and returns the file. A
+// mistake in the file is a *ConfigError.
+func EnablePlugin(options LoadOptions, name string, enabled bool) (file string, err error) {
+	source, err := config.NewSource(options)
+	if err != nil {
+		return "", err
+	}
+	r := source.Read()
+	if r.Err != nil {
+		return r.File, r.Err
+	}
+	if err := knowsPlugin(r.Config, name); err != nil {
+		return r.File, err
+	}
+	file, _, err = source.SetEnabled(name, enabled)
+	return file, err
+}
+
+// knowsPlugin fails unless the file or a plugin folder has the plugin.
+func knowsPlugin(c Config, name string) error {
 	inFile := func(p config.Plugin) bool { return p.Name == name }
-	return slices.ContainsFunc(a.config().Plugins, inFile) || plugins.HasProgram(a.pluginDirs(), name)
+	if slices.ContainsFunc(c.Plugins, inFile) || plugins.HasProgram(pluginDirs(c), name) {
+		return nil
+	}
+	return plugins.NoProgram(pluginDirs(c), name)
 }

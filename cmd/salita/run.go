@@ -100,10 +100,13 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (a *app) explain(err error) {
 	var config *core.ConfigError
 	var use usageError
+	var wrong wrongConfig
 	var answer *client.Error
 	switch {
 	case errors.As(err, &config):
 		fmt.Fprintln(a.err, config.Error())
+	case errors.As(err, &wrong):
+		fmt.Fprintln(a.err, wrong.text)
 	case errors.As(err, &use):
 		fmt.Fprintf(a.err, "%v\nTry: salita --help\n", use.error)
 	case errors.Is(err, client.ErrNotRunning):
@@ -127,8 +130,9 @@ func (a *app) explain(err error) {
 func exitCode(err error) int {
 	var config *core.ConfigError
 	var use usageError
+	var wrong wrongConfig
 	switch {
-	case errors.As(err, &config), errors.As(err, &use):
+	case errors.As(err, &config), errors.As(err, &use), errors.As(err, &wrong):
 		return exitUsage
 	case errors.Is(err, client.ErrNotRunning):
 		return exitNotRunning

@@ -84,6 +84,7 @@ type pluginBody struct {
 	State        string   `json:"state"`
 	Version      string   `json:"version"`
 	Capabilities []string `json:"capabilities"`
+	Abilities    []string `json:"abilities"` // the capabilities in plain words
 	LastError    string   `json:"last_error"`
 }
 
@@ -92,10 +93,11 @@ func (s *Server) listPlugins(c *call) error {
 	for _, p := range s.Plugins.Plugins() {
 		body := pluginBody{
 			Name: p.Name, Title: p.Title, State: string(p.State), Version: p.Version,
-			Capabilities: []string{}, LastError: p.LastError,
+			Capabilities: []string{}, Abilities: []string{}, LastError: p.LastError,
 		}
 		for _, capability := range p.Capabilities {
 			body.Capabilities = append(body.Capabilities, capability.ID)
+			body.Abilities = append(body.Abilities, capability.Title)
 		}
 		out = append(out, body)
 	}

@@ -135,7 +135,7 @@ func parseHandshake(line, sockets string) (handshake, error) {
 	if parts[4] != string(goplugin.ProtocolGRPC) {
 		return fail("want the protocol grpc")
 	}
-	der, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(parts[5], "="))
+	der, err := base64.RawStdEncoding.DecodeString(parts[5]) // go-plugin takes no padding
 	if err != nil {
 		return fail("the certificate: %w", err)
 	}

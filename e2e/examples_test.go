@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/salita-mesh/salita/sdk/sdktest"
 )
 
 // install puts a program into the gateway's plugin folder.
@@ -160,4 +162,10 @@ func TestVerifyGoodPlugins(t *testing.T) {
 	if r := g.cli("", "plugins", "verify", media, "--config-file", settings); r.code != 1 || !strings.Contains(r.out, "libary") {
 		t.Errorf("wrong settings: exit %d\n%s%s", r.code, r.out, r.err)
 	}
+}
+
+// TestJavaScriptConforms holds the example to the rules for all plugins.
+func TestJavaScriptConforms(t *testing.T) {
+	needNode(t)
+	sdktest.Conformance(t, clipboard, sdktest.CheckOptions{})
 }

@@ -17,13 +17,14 @@ func Plugin(version string) sdk.Plugin[Config] {
 			Name:         "media",
 			Version:      version,
 			Title:        "Photos",
-			Capabilities: []sdk.Capability{{ID: "media.storage", Title: "Can store media"}},
+			Capabilities: []sdk.Capability{{ID: "media.storage", Title: "Can store media", Route: "POST /media/upload"}},
 			Routes: []sdk.Route{
 				{Pattern: "POST /media/upload", Permission: "media:upload"},
 				{Pattern: "GET /media", Permission: "media:read"},
 				{Pattern: "GET /media/{id}", Permission: "media:read"},
 				{Pattern: "DELETE /media/{id}", Permission: "media:upload"},
 			},
+			Paths: []string{"library"},
 		},
 		New: func(ctx context.Context, env sdk.Env, config Config) (http.Handler, error) {
 			return New(ctx, env, config)

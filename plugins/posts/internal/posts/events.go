@@ -24,7 +24,9 @@ func (h *Handler) publish(name, post string) { h.events.Publish(name, event{ID: 
 // noticeHealth has the gateway look at once when the drive or the file is in
 // trouble, so that other devices do not go on trying.
 func (h *Handler) noticeHealth(err error) {
-	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrUnreachable) || errors.Is(err, store.ErrDamaged) {
-		h.events.HealthChanged()
+	for _, trouble := range []error{store.ErrFull, store.ErrUnreachable, store.ErrDamaged, store.ErrMoved} {
+		if errors.Is(err, trouble) {
+			h.events.HealthChanged()
+		}
 	}
 }

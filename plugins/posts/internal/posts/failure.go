@@ -26,6 +26,10 @@ func (h *Handler) explain(err error) error {
 		e := sdk.Errorf(sdk.Internal, "The posts on %s are damaged. Nothing was deleted.", h.device)
 		e.Hint = "Restore them from a backup, or move the file posts.db away to begin anew."
 		return e.Because(err)
+	case errors.Is(err, store.ErrMoved):
+		e := sdk.Errorf(sdk.PluginUnavailable, "Someone moved or deleted the posts on %s.", h.device)
+		e.Hint = "Put the file posts.db back, or restart Salita to begin anew."
+		return e.Because(err)
 	case errors.Is(err, store.ErrNewer):
 		e := sdk.Errorf(sdk.Conflict, "The posts on %s were written by a newer version of Salita.", h.device)
 		e.Hint = "Install that version again."

@@ -56,6 +56,7 @@ func TestSentences(t *testing.T) {
 		store.ErrFull:        {sdk.NoSpace, "NAS doesn't have enough space."},
 		store.ErrUnreachable: {sdk.PluginUnavailable, "NAS can't keep posts right now."},
 		store.ErrDamaged:     {sdk.Internal, "The posts on NAS are damaged. Nothing was deleted."},
+		store.ErrMoved:       {sdk.PluginUnavailable, "Someone moved or deleted the posts on NAS."},
 		store.ErrNewer:       {sdk.Conflict, "The posts on NAS were written by a newer version of Salita."},
 		io.ErrUnexpectedEOF:  {sdk.Internal, "Something went wrong"},
 	} {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -133,5 +134,40 @@ func TestCrashWhileCreating(t *testing.T) {
 	s.mustPost(t, anna, "text")
 	if got := s.bodies(t); len(got) != 1 {
 		t.Errorf("holds %q", got)
+	}
+}
+
+// TestFileThatIsMovedAway: nothing is acknowledged into a file that nobody will
+// find again, and putting it back is enough.
+func TestFileThatIsMovedAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "posts.db")
+	s := openAt(t, path)
+	kept := s.mustPost(t, anna, "kept")
+	away := func() error { return os.Rename(path, path+".away") }
+	tests := map[string]func() error{
+		"moved": away,
+		"replaced": func() error {
+			return errors.Join(away(), os.WriteFile(path, nil, 0o600))
+		},
+	}
+	for name, remove := range tests {
+		t.Run(name, func(t *testing.T) {
+			if err := remove(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := s.AddPost(t.Context(), anna, "lost")
+			wantError(t, err, ErrMoved)
+			wantError(t, s.RemovePost(t.Context(), kept.ID, anna), ErrMoved)
+			wantError(t, s.Check(t.Context()), ErrMoved)
+			if err := os.Rename(path+".away", path); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Check(t.Context()); err != nil {
+				t.Errorf("after it is back: %v", err)
+			}
+			if got := s.bodies(t); len(got) != 1 || got[0] != "kept" {
+				t.Errorf("holds %q", got)
+			}
+		})
 	}
 }

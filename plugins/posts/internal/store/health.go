@@ -67,6 +67,9 @@ func (s *Store) inspect(ctx context.Context) error {
 // last change failed, to see whether that is over: a healthy drive must not be
 // woken and worn by questions.
 func (s *Store) Check(ctx context.Context) error {
+	if err := s.place.check(); err != nil {
+		return err
+	}
 	var one int
 	err := s.reader.QueryRowContext(ctx, "SELECT 1 FROM posts LIMIT 1").Scan(&one)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -31,31 +31,38 @@ var (
 type Store struct {
 	writer *sql.DB // one connection
 	reader *sql.DB
+	place  place
 	now    func() time.Time
 	state  state
 }
 
 // Open opens the file and creates it when it is missing. A damaged file is an
-// error and stays as it is: somebody may still save what is in it. On a full or
-// write-protected drive Open succeeds, so that people can at least read.
+// error and stays as it is: somebody may still save what is in it. On a full drive
+// Open succeeds, so that people can at least read.
 func Open(ctx context.Context, path string) (*Store, error) {
 	s := &Store{now: time.Now}
 	var err error
 	if s.writer, err = connect(path, 1, "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"); err != nil {
 		return nil, err
 	}
-	if s.reader, err = connect(path, 2, "_pragma=query_only(1)"); err != nil {
+	if s.reader, err = connect(path, 2, "_pragma=query_only(1)&mode=rw"); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	err = upgrade(ctx, s.writer)
-	if err == nil {
-		err = s.inspect(ctx)
-	}
-	if err != nil {
+	if err := s.start(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, classify(err)), s.Close())
 	}
 	_ = s.tryWriting(ctx) // Check tells
 	return s, nil
+}
+
+func (s *Store) start(ctx context.Context, path string) (err error) {
+	if err := upgrade(ctx, s.writer); err != nil {
+		return err
+	}
+	if s.place, err = look(path); err != nil {
+		return err
+	}
+	return s.inspect(ctx)
 }
 
 // connect prepares connections to the file; the first use opens one. Their caches
@@ -96,7 +103,11 @@ func (s *Store) change(ctx context.Context, what string, work func(context.Conte
 	if err != nil {
 		return s.outcome(what, err)
 	}
-	if err := work(ctx, tx); err != nil {
+	err = work(ctx, tx)
+	if err == nil {
+		err = s.place.check()
+	}
+	if err != nil {
 		return s.outcome(what, errors.Join(err, tx.Rollback()))
 	}
 	return s.outcome(what, tx.Commit())

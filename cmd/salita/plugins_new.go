@@ -102,8 +102,7 @@ Try it:
 
 Run it:
   (umask 022; go build -o %s/ .)
-and a block in config.hcl:
-  plugin %q {}
+  salita plugins enable %s
 `, dir, strings.Join(files, ", "), shellWord(dir), shellWord(filepath.Join(data, "plugins")), name)
 	return err
 }

@@ -50,7 +50,7 @@ func TestNewPluginSaysWhatComesNext(t *testing.T) {
 	if code != 0 || errOut != "" {
 		t.Fatalf("exit %d: %s", code, errOut)
 	}
-	for _, want := range []string{"  cd '" + dir + "'\n", "go build -o " + data + "/plugins/ .", `plugin "dog-walks" {}`} {
+	for _, want := range []string{"  cd '" + dir + "'\n", "go build -o " + data + "/plugins/ .", "salita plugins enable dog-walks"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}

@@ -85,7 +85,7 @@ func ReadSDK(ctx context.Context, dir string) (SDK, error) {
 	}
 	s.GoVersion = strings.TrimSpace(version)
 	const format = "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}"
-	deps, err := golang(ctx, dir, "list", "-deps", "-f", format, "./sdk/...")
+	deps, err := golang(ctx, dir, "list", "-deps", "-f", format, "./sdk", "./sdk/sdktest")
 	if err != nil {
 		return SDK{}, err
 	}

@@ -84,7 +84,7 @@ func pluginNames(old, new []config.Plugin) []string {
 	blocks := map[string][2]config.Plugin{}
 	for i, plugins := range [][]config.Plugin{old, new} {
 		for _, p := range plugins {
-			p.At, p.Block.Line, p.Block.Column, p.Block.Byte, p.Block.Filename = config.Position{}, 0, 0, 0, ""
+			p.Block.Line, p.Block.Column, p.Block.Byte, p.Block.Filename = 0, 0, 0, ""
 			pair := blocks[p.Name]
 			pair[i] = p
 			blocks[p.Name] = pair

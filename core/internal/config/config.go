@@ -81,14 +81,6 @@ type Plugin struct {
 	SHA256  string   // lower-case hex digest the program must have; "" allows any
 	Env     []string // environment variables passed through
 	Block   Block    // the plugin's own settings
-	At      Position // where its name stands in the file
-}
-
-// Position is a place in the file.
-type Position struct {
-	Line   int // from 1
-	Column int // from 1, in grapheme clusters
-	Byte   int // from 0
 }
 
 // Block is the text between the braces of a config block, byte for byte, with

@@ -278,7 +278,6 @@ func remarks(source []byte) (all []string) {
 func withoutPlugin(c Config) Config {
 	var plugins []Plugin
 	for _, p := range c.Plugins {
-		p.At = Position{}
 		if p.Block.Line, p.Block.Column, p.Block.Byte = 0, 0, 0; p.Name == "media" {
 			p.Enabled = false
 			if reflect.DeepEqual(p, Plugin{Name: "media"}) {

@@ -33,10 +33,7 @@ func (r *reader) plugins(blocks []pluginSchema, configs map[int]Block) []Plugin 
 			continue
 		}
 		first[b.Name] = b.NameRange
-		p := Plugin{
-			Name: b.Name, Enabled: true, Block: configs[b.NameRange.Start.Byte],
-			At: Position(b.NameRange.Start),
-		}
+		p := Plugin{Name: b.Name, Enabled: true, Block: configs[b.NameRange.Start.Byte]}
 		r.truth(b.Enabled, &p.Enabled)
 		r.text(b.SHA256, &p.SHA256, digestRule())
 		r.list(b.Env, &p.Env, variableRule())

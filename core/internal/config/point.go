@@ -2,11 +2,19 @@ package config
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
+
+// Position is a place in the file.
+type Position struct {
+	Line   int // from 1
+	Column int // from 1, in grapheme clusters
+	Byte   int // from 0
+}
 
 // Point is a remark on a place in the file that was read, in the form of the
 // gateway's own remarks. The place and the texts may come from a plugin, so they
@@ -20,28 +28,44 @@ func (r Reading) Point(start, end Position, summary, message string) Diagnostic 
 	}
 }
 
-// PointAtPlugin is a remark on a plugin's block as a whole: it points at the
-// name. Without such a block it is about no place.
-func (r Reading) PointAtPlugin(name, summary, message string) Diagnostic {
-	for _, p := range r.Config.Plugins {
-		if p.Name == name {
-			end := p.At
-			end.Byte += r.tokenAt(p.At.Byte)
-			return r.Point(p.At, end, summary, message)
-		}
+// PointAt is a remark on a setting, named by the words that lead to it:
+// "plugin", "media", "sha256". As much of the path as there is in the file is
+// pointed at; with nothing of it the remark is about no place.
+func (r Reading) PointAt(summary, message string, path ...string) Diagnostic {
+	file, diags := hclsyntax.ParseConfig(r.source, r.File, hcl.InitialPos)
+	if r.File == "" || diags.HasErrors() {
+		return Diagnostic{Message: printable(message)}
 	}
-	return Diagnostic{Message: printable(message)}
+	at := locate(file.Body.(*hclsyntax.Body), path)
+	if at == nil {
+		return Diagnostic{Message: printable(message)}
+	}
+	return r.Point(Position(at.Start), Position(at.End), summary, message)
 }
 
-// tokenAt is the length of the name that begins there, with its quotes.
-func (r Reading) tokenAt(start int) int {
-	tokens, _ := hclsyntax.LexConfig(r.source[start:], r.File, hcl.InitialPos)
-	for i, t := range tokens {
-		if i == 0 && t.Type == hclsyntax.TokenIdent || t.Type == hclsyntax.TokenCQuote {
-			return t.Range.End.Byte
-		}
+// locate finds the last thing on the path that is there: an attribute's value, or
+// a block's label or word.
+func locate(body *hclsyntax.Body, path []string) *hcl.Range {
+	if len(path) == 0 {
+		return nil
 	}
-	return 0
+	if attr, ok := body.Attributes[path[0]]; ok {
+		at := attr.Expr.Range()
+		return &at
+	}
+	for _, block := range body.Blocks {
+		if block.Type != path[0] || len(path) <= len(block.Labels) || !slices.Equal(block.Labels, path[1:len(block.Labels)+1]) {
+			continue
+		}
+		if at := locate(block.Body, path[len(block.Labels)+1:]); at != nil {
+			return at
+		}
+		if n := len(block.LabelRanges); n > 0 {
+			return &block.LabelRanges[n-1]
+		}
+		return &block.TypeRange
+	}
+	return nil
 }
 
 // find makes line and byte of a place agree. Not every plugin counts bytes: then

@@ -9,7 +9,7 @@ import (
 // TestPoint shows what a remark of a plugin's looks like in the user's file.
 func TestPoint(t *testing.T) {
 	w := newWorld(t)
-	file := "log {}\nplugin \"posts\" { # ours\n\tconfig {\n\t\tgröße = \"ü\" + 7\n\t}\n}\n"
+	file := "log { level = \"info\" }\nplugin \"posts\" { # ours\n\tconfig {\n\t\tgröße = \"ü\" + 7\n\t}\n}\n"
 	w.write(t, filepath.Join(w.work, fileName), file)
 	r := w.source(t).Read()
 	if r.Err != nil {
@@ -34,13 +34,19 @@ func TestPoint(t *testing.T) {
 		},
 		"nowhere": {
 			r.Point(Position{-1, -1, -1}, Position{-1, -1, -1}, "S", "M."),
-			"WORK/config.hcl:1:1: S\n\n1 | log {}\n  | ^\n\nM.",
+			"WORK/config.hcl:1:1: S\n\n1 | log { level = \"info\" }\n  | ^\n\nM.",
 		},
 		"a plugin": {
-			r.PointAtPlugin("posts", "No such plugin", "Expected a program."),
+			r.PointAt("No such plugin", "Expected a program.", "plugin", "posts", "sha256"),
 			"WORK/config.hcl:2:8: No such plugin\n\n2 | plugin \"posts\" { # ours\n  |        ^^^^^^^\n\nExpected a program.",
 		},
-		"another plugin": {r.PointAtPlugin("media", "S", "M."), "M."},
+		"a setting": {
+			r.PointAt("S", "M.", "log", "level"),
+			"WORK/config.hcl:1:15: S\n\n1 | log { level = \"info\" }\n  |               ^^^^^^\n\nM.",
+		},
+		"a block":        {r.PointAt("S", "M.", "log", "format"), "WORK/config.hcl:1:1: S\n\n1 | log { level = \"info\" }\n  | ^^^\n\nM."},
+		"another plugin": {r.PointAt("S", "M.", "plugin", "media"), "M."},
+		"no path":        {r.PointAt("S", "M."), "M."},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

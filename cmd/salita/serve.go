@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ func (a *app) serve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long:  "Run the gateway until it is stopped. A stop waits for transfers in flight.",
+		Long:  "Run the gateway until it is stopped. A stop waits for transfers in flight. Edits of the configuration count at once; SIGHUP has it read again.",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.DataDir, options.Env = a.dataDir, a.getenv
@@ -22,7 +23,10 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.Run(cmd.Context(), func() { a.welcome(app, !noBrowser) })
+			ctx, stop := context.WithCancel(cmd.Context())
+			wait := a.onHangup(ctx, app.Reload, stop)
+			defer func() { stop(); wait() }()
+			return app.Run(ctx, func() { a.welcome(app, !noBrowser) })
 		},
 	}
 	cmd.Flags().StringVar(&options.File, "config", "", "configuration file (default ./config.hcl, then config.hcl in the data folder)")

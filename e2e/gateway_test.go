@@ -66,14 +66,22 @@ func (g *gateway) configure(plugins string) {
 // start runs the gateway and returns when it answers its owner.
 func (g *gateway) start() {
 	g.t.Helper()
-	if err := g.tryStart(); err != nil {
+	g.startIn(g.t.TempDir())
+}
+
+// startIn is start in a working folder, with more flags.
+func (g *gateway) startIn(dir string, flags ...string) {
+	g.t.Helper()
+	if err := g.tryStartIn(dir, flags...); err != nil {
 		g.t.Fatalf("%s did not start: %v\n%s", g.name, err, g.log.tail(4000))
 	}
 }
 
-func (g *gateway) tryStart() error {
-	g.cmd = exec.Command(filepath.Join(bin, "salita"), "serve", "--data-dir", g.dir)
-	g.cmd.Dir = g.t.TempDir()
+func (g *gateway) tryStart() error { return g.tryStartIn(g.t.TempDir()) }
+
+func (g *gateway) tryStartIn(dir string, flags ...string) error {
+	g.cmd = exec.Command(filepath.Join(bin, "salita"), append([]string{"serve", "--data-dir", g.dir}, flags...)...)
+	g.cmd.Dir = dir
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	if err := g.cmd.Start(); err != nil {
 		return err

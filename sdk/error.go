@@ -85,7 +85,7 @@ func (k Kind) row() kindRow {
 // Error is a failure with two audiences: Message and Hint are for people and
 // may be shown to anyone; Cause is technical and goes to the log alone.
 type Error struct {
-	Kind    Kind
+	Kind    Kind   // decides the status and the code
 	Message string // one plain sentence; empty: the kind's own
 	Hint    string // what to do next; may be empty
 	Status  int    // HTTP status when it differs from the kind's; 0: the kind's

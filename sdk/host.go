@@ -21,7 +21,7 @@ const maxHostAnswer = 4 << 20
 
 // Device is one of the owner's other devices, as a plugin sees it.
 type Device struct {
-	ID           string   `json:"id"`
+	ID           string   `json:"id"`           // for Host.Client
 	Name         string   `json:"name"`         // as the owner calls it
 	Kind         string   `json:"kind"`         // "gateway", "browser" or "script"
 	Capabilities []string `json:"capabilities"` // ids, such as "media.storage"

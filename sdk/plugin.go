@@ -10,6 +10,7 @@ import (
 // tags; the block `config { ... }` in the user's config.hcl is decoded into it,
 // and a mistake there is reported with the line it stands on.
 type Plugin[Config any] struct {
+	// Manifest says what the plugin is, whatever its configuration.
 	Manifest Manifest
 	// New makes the plugin's handler from its configuration. It is called once
 	// per configuration and should return within a few seconds. The context ends
@@ -39,12 +40,16 @@ type Env struct {
 // HealthChecker is a handler that can say whether it works. Without it a
 // running plugin counts as healthy. The call must return within a second.
 type HealthChecker interface {
+	// CheckHealth returns nil, or why the plugin cannot work right now. An Error
+	// says it in words for people.
 	CheckHealth(ctx context.Context) error
 }
 
 // Validator is a Config that checks itself after decoding. It must have no side
 // effects.
 type Validator interface {
+	// Validate returns nil, or what is wrong, in words for whoever wrote the
+	// configuration.
 	Validate() error
 }
 
@@ -52,5 +57,6 @@ type Validator interface {
 // It is called once, also when the gateway has died, but not when the process
 // is killed.
 type Shutdowner interface {
+	// Shutdown closes what the handler holds, before the context ends.
 	Shutdown(ctx context.Context) error
 }

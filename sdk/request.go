@@ -20,8 +20,8 @@ const (
 // CallerInfo is who makes a request.
 type CallerInfo struct {
 	DeviceID string // "" for the owner at this machine
-	Name     string
-	Owner    bool
+	Name     string // as the owner calls the device
+	Owner    bool   // the owner, at this machine or signed in
 }
 
 // Caller says who makes a request that the gateway forwarded.

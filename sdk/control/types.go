@@ -16,12 +16,14 @@ type Config struct {
 
 // Position is a place in a file. Line and Column count from 1, Column in
 // grapheme clusters; Byte counts from 0.
-type Position struct{ Line, Column, Byte int }
+type Position struct {
+	Line, Column, Byte int // see Position
+}
 
 // Range is a piece of a file; End is exclusive.
 type Range struct {
-	Filename   string
-	Start, End Position
+	Filename   string   // the user's file
+	Start, End Position // from the first place to the first after it
 }
 
 // Severity is how bad a Diagnostic is.
@@ -36,19 +38,19 @@ const (
 // Diagnostic is one remark on a configuration. Its texts come from the plugin
 // and are to be escaped before they are shown.
 type Diagnostic struct {
-	Severity Severity
-	Summary  string
-	Detail   string
-	Subject  *Range // nil when no place can be named
+	Severity Severity // how bad it is
+	Summary  string   // a few words
+	Detail   string   // a sentence or more; may be empty
+	Subject  *Range   // nil when no place can be named
 }
 
 // Environment is what a plugin gets to work with.
 type Environment struct {
-	DataDir        string
-	DeviceName     string
-	HomeDir        string
+	DataDir        string // the only folder that the plugin owns; exists
+	DeviceName     string // this device's name, for sentences to people
+	HomeDir        string // the owner's home folder
 	SocketDir      string // where it makes its HTTP socket
-	GatewayVersion string
+	GatewayVersion string // for the log
 	LogLevel       string // "debug", "info", "warn" or "error"
 	// HostSocket is where the gateway serves HTTP for this plugin alone, the path
 	// of a unix socket; "" offers nothing.
@@ -58,10 +60,15 @@ type Environment struct {
 }
 
 // Endpoint is where a plugin says it serves HTTP. It is a claim to be checked.
-type Endpoint struct{ Network, Address string }
+type Endpoint struct {
+	Network string // "unix", if it is right
+	Address string // the path of a socket
+}
 
 // ConfigError is a refused configuration; at least one diagnostic is an Error.
-type ConfigError struct{ Diagnostics []Diagnostic }
+type ConfigError struct {
+	Diagnostics []Diagnostic // remarks among them
+}
 
 // Error names the first mistake and how many there are.
 func (e *ConfigError) Error() string {
@@ -91,7 +98,9 @@ func (e *ConfigError) Error() string {
 
 // StartError is a plugin that understood its configuration but could not start
 // with it.
-type StartError struct{ Cause *sdk.Error }
+type StartError struct {
+	Cause *sdk.Error // what the plugin said
+}
 
 // Error is the technical text.
 func (e *StartError) Error() string { return "plugin cannot start: " + e.Cause.Error() }
@@ -100,7 +109,9 @@ func (e *StartError) Error() string { return "plugin cannot start: " + e.Cause.E
 func (e *StartError) Unwrap() error { return e.Cause }
 
 // NotServingError is a plugin that answered its health check with no.
-type NotServingError struct{ Cause *sdk.Error }
+type NotServingError struct {
+	Cause *sdk.Error // what the plugin said
+}
 
 // Error is the technical text.
 func (e *NotServingError) Error() string { return "plugin is not serving: " + e.Cause.Error() }

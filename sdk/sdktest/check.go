@@ -35,8 +35,8 @@ type Finding struct {
 type Report struct {
 	Manifest sdk.Manifest `json:"manifest"` // the zero one when the plugin gave none
 	Passed   []string     `json:"passed"`   // names of rules
-	Findings []Finding    `json:"findings"`
-	Skipped  []Finding    `json:"skipped"` // rules that say nothing about this plugin, with the reason
+	Findings []Finding    `json:"findings"` // what is wrong
+	Skipped  []Finding    `json:"skipped"`  // rules that say nothing about this plugin, with the reason
 }
 
 // OK reports whether the plugin broke no rule.
@@ -44,7 +44,7 @@ func (r Report) OK() bool { return len(r.Findings) == 0 }
 
 // Rule is one thing that every plugin must do.
 type Rule struct {
-	Name  string
+	Name  string // short and lasting, such as "lifeline"
 	About string // a sentence
 }
 

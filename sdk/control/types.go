@@ -14,10 +14,11 @@ type Config struct {
 	Revision string   // changes with the configuration; "": always apply
 }
 
-// Position is a place in a file. Line and Column count from 1, Column in
-// grapheme clusters; Byte counts from 0.
+// Position is a place in a file.
 type Position struct {
-	Line, Column, Byte int // see Position
+	Line   int // from 1
+	Column int // from 1, in grapheme clusters
+	Byte   int // from 0
 }
 
 // Range is a piece of a file; End is exclusive.

@@ -48,6 +48,8 @@ func (i *Instance) Event() Event {
 // Logs are the plugin's log lines so far, since its last start. What it printed
 // otherwise counts as information.
 func (i *Instance) Logs() []LogRecord {
+	i.t.Helper()
+	i.needRunning()
 	var out []LogRecord
 	for line := range strings.Lines(i.running.output()) {
 		line = strings.TrimRight(line, "\r\n")

@@ -138,6 +138,14 @@ func (i *Instance) begin() {
 	}
 }
 
+// needRunning fails a test that has stopped its plugin and forgot.
+func (i *Instance) needRunning() {
+	i.t.Helper()
+	if i.running == nil {
+		i.t.Fatal("the plugin has been stopped; Restart starts it again")
+	}
+}
+
 func (i *Instance) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), patience)
 }
@@ -146,6 +154,7 @@ func (i *Instance) context() (context.Context, context.CancelFunc) {
 // the handler's Shutdown is called.
 func (i *Instance) Stop() {
 	i.t.Helper()
+	i.needRunning()
 	ctx, cancel := i.context()
 	defer cancel()
 	if err := i.stop(ctx); err != nil {
@@ -158,6 +167,7 @@ func (i *Instance) Stop() {
 // StartProgram's plugins can be killed.
 func (i *Instance) Kill() {
 	i.t.Helper()
+	i.needRunning()
 	if i.kill == nil {
 		i.t.Fatal("Kill is for plugins of StartProgram: this one runs inside the test")
 	}

@@ -229,6 +229,11 @@ func TestInstanceFailures(t *testing.T) {
 		{"cannot start", func(t testing.TB) { Start(t, notes(), Options{Config: `greeting = "none"`}) }, "There isn't enough space."},
 		{"bad manifest", func(t testing.TB) { Start(t, sdk.Plugin[struct{}]{}, Options{}) }, "manifest: name"},
 		{"kill inside", func(t testing.TB) { Start(t, notes(), Options{}).Kill() }, "StartProgram"},
+		{"after the end", func(t testing.TB) {
+			i := Start(t, notes(), Options{})
+			i.Stop()
+			i.Client()
+		}, "has been stopped"},
 		{"wrong exit code", func(t testing.TB) {
 			StartProgram(t, raw, Options{Env: []string{"MODE=exit-code"}})
 		}, "exit status 3"},

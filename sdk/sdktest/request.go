@@ -145,6 +145,16 @@ func (r rawRequest) begin(method, path string, length int, more ...string) error
 	return err
 }
 
+// answer reads a whole one and returns its status.
+func (r rawRequest) answer() (int, error) {
+	resp, err := http.ReadResponse(r.in, nil)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
+
 // early reports whether an answer comes within a moment.
 func (r rawRequest) early(moment time.Duration) (bool, error) {
 	if err := r.SetReadDeadline(time.Now().Add(moment)); err != nil {

@@ -22,6 +22,8 @@ func (i *Instance) Client() *http.Client { return i.As(sdk.CallerInfo{Name: "Own
 // sdk.CallerInfo{DeviceID: "phone", Name: "Phone"}. Permissions are not checked:
 // the gateway does that before a plugin sees a request.
 func (i *Instance) As(who sdk.CallerInfo) *http.Client {
+	i.t.Helper()
+	i.needRunning()
 	return &http.Client{
 		CheckRedirect: i.http.CheckRedirect,
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -42,6 +44,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // plugin's New said.
 func (i *Instance) Configure(config string) error {
 	i.t.Helper()
+	i.needRunning()
 	ctx, cancel := i.context()
 	defer cancel()
 	i.revision++
@@ -64,6 +67,8 @@ func (i *Instance) Configure(config string) error {
 // Validate lets the plugin check a configuration without applying it. A refusal
 // is a *control.ConfigError.
 func (i *Instance) Validate(config string) error {
+	i.t.Helper()
+	i.needRunning()
 	ctx, cancel := i.context()
 	defer cancel()
 	_, err := i.control.ValidateConfig(ctx, i.config(config))
@@ -80,6 +85,8 @@ func (i *Instance) config(text string) control.Config {
 // Health asks the plugin whether it can work; a plain no is a
 // *control.NotServingError.
 func (i *Instance) Health() error {
+	i.t.Helper()
+	i.needRunning()
 	ctx, cancel := i.context()
 	defer cancel()
 	return i.control.CheckHealth(ctx)

@@ -32,9 +32,15 @@ func (s *Server) forward(c *call) error {
 	// end ends it.
 	req := c.outgoing(context.Background(), c.Method(), target)
 	c.introduce(req.Header)
+	if err := c.askUpgrade(req); err != nil {
+		return err
+	}
 	resp, err := to.RoundTrip(req)
 	if err != nil {
 		return c.abandon(req, err)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return c.switchProtocols(resp, may(to.Permission))
 	}
 	return c.relay(req, resp)
 }

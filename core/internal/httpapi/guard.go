@@ -92,13 +92,16 @@ func (l *nameList) holds(name string) bool {
 // sameOrigin refuses a change that another site asks for, by the rule of
 // http.CrossOriginProtection: a Sec-Fetch-Site of "same-origin" or "none", or an
 // Origin that is the Host. Without either header it is no browser that asks.
-func sameOrigin(c *fiber.Ctx) error {
+func sameOrigin(c *fiber.Ctx) error { return sameOriginAs(c, c.Method()) }
+
+// sameOriginAs applies the rule as if the request had the method.
+func sameOriginAs(c *fiber.Ctx, method string) error {
 	site, origin := c.Get("Sec-Fetch-Site"), c.Get(fiber.HeaderOrigin)
 	if site == "" && origin == "" || site == "same-origin" {
 		return nil
 	}
 	err := http.NewCrossOriginProtection().Check(&http.Request{
-		Method: c.Method(),
+		Method: method,
 		Host:   string(c.Context().Host()),
 		URL:    &url.URL{Path: c.Path()},
 		Header: http.Header{"Sec-Fetch-Site": {site}, "Origin": {origin}},

@@ -85,11 +85,13 @@ func echoPlugin() sdk.Plugin[struct{}] {
 			Routes: []sdk.Route{
 				{Pattern: "POST /echo/small", Permission: "echo:use"},
 				{Pattern: "GET /echo/pid", Permission: "echo:use"},
+				{Pattern: "GET /echo/shout", Permission: "echo:use"},
 			},
 		},
 		New: func(context.Context, sdk.Env, struct{}) (http.Handler, error) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("/echo/small", echo)
+			mux.HandleFunc("/echo/shout", shout)
 			mux.HandleFunc("/echo/pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
 			return mux, nil
 		},

@@ -105,8 +105,16 @@ func TestHandledRights(t *testing.T) {
 		files, scopes uint64
 	}{
 		// The masks of the kernel's header, by version.
-		{1, 0x1fff, 0}, {2, 0x3fff, 0}, {3, 0x7fff, 0}, {4, 0x7fff, 0}, {5, 0xffff, 0},
-		{6, 0xffff, 3}, {7, 0xffff, 3}, {8, 0xffff, 3}, {9, 0x1ffff, 3}, {12, 0x1ffff, 3},
+		{1, 0x1fff, 0},
+		{2, 0x3fff, 0},
+		{3, 0x7fff, 0},
+		{4, 0x7fff, 0},
+		{5, 0xffff, 0},
+		{6, 0xffff, 3},
+		{7, 0xffff, 3},
+		{8, 0xffff, 3},
+		{9, 0x1ffff, 3},
+		{12, 0x1ffff, 3},
 	} {
 		if files, scopes := handled(tt.abi); files != tt.files || scopes != tt.scopes {
 			t.Errorf("version %d: %#x and %#x, want %#x and %#x", tt.abi, files, scopes, tt.files, tt.scopes)

@@ -131,8 +131,14 @@ func TestWithin(t *testing.T) {
 		folder, path string
 		want         bool
 	}{
-		{"/a", "/a", true}, {"/a", "/a/b", true}, {"/a", "/ab", false}, {"/a/b", "/a", false},
-		{"/", "/a", true}, {"/a", "/a/..b", true}, {"/a", "/", false}, {"/a/", "/a/b/", true},
+		{"/a", "/a", true},
+		{"/a", "/a/b", true},
+		{"/a", "/ab", false},
+		{"/a/b", "/a", false},
+		{"/", "/a", true},
+		{"/a", "/a/..b", true},
+		{"/a", "/", false},
+		{"/a/", "/a/b/", true},
 	} {
 		if got := Within(filepath.FromSlash(tt.folder), filepath.FromSlash(tt.path)); got != tt.want {
 			t.Errorf("Within(%q, %q) = %v", tt.folder, tt.path, got)

@@ -171,7 +171,7 @@ func (a *App) serve(ctx context.Context) (err error) {
 	a.pairing = a.newPairing()
 	a.server = httpapi.New(httpapi.Services{
 		Identity: a.identity, Tokens: a.tokens, Sessions: a.sessions, Devices: a.devices, Pairing: a.pairing,
-		Plugins: a.plugins, Events: a.events, Peers: a.peers, Config: configAPI{a},
+		Plugins: a.plugins, Events: a.events, Imported: a.store, Peers: a.peers, Config: configAPI{a},
 		Auth:    auth.New(a.tokens, a.sessions, a.devices),
 		Router:  router.New(a.plugins),
 		Names:   a.names,

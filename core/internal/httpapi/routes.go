@@ -92,6 +92,7 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/api/plugins/:name/disable", owner, s.disablePlugin},
 		{http.MethodGet, "/api/config", owner, s.showConfig},
 		{http.MethodGet, "/api/events", owner, s.follow},
+		{http.MethodGet, "/api/imported", owner, s.listImportNotes},
 	}
 }
 

@@ -48,6 +48,7 @@ type Services struct {
 	Plugins  Plugins
 	Config   Config
 	Events   *events.Bus
+	Imported Imported
 	Router   *router.Router
 	Peers    *peer.Client
 	Names    func() []string // the host names that browsers may call this gateway by

@@ -130,8 +130,8 @@ func (l loader) readFile(path string) ([]byte, error) {
 		flags |= syscall.O_NONBLOCK
 	}
 	f, err := os.OpenFile(path, flags, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fs.ErrNotExist
 	}
 	if err != nil {
 		return nil, problem("The configuration file %s can't be read: %v.", path, reason(err))

@@ -311,6 +311,10 @@ func TestMistakesOutsideTheFile(t *testing.T) {
 			func(_ *testing.T, w *world, _ *Options) { w.env[envFile] = "/no.hcl" },
 			"The configuration file /no.hcl that SALITA_CONFIG names doesn't exist.",
 		},
+		"below a file": {func(t *testing.T, w *world, o *Options) {
+			w.write(t, filepath.Join(w.work, "file"), "")
+			o.File = "file/c.hcl"
+		}, "The configuration file WORK/file/c.hcl that --config names doesn't exist."},
 		"a folder": {func(t *testing.T, w *world, _ *Options) {
 			if err := os.Mkdir(filepath.Join(w.work, fileName), 0o700); err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Kind says what sort of failure an error is. Its text is the "code" of every
@@ -90,6 +91,8 @@ type Error struct {
 	Hint    string // what to do next; may be empty
 	Status  int    // HTTP status when it differs from the kind's; 0: the kind's
 	Cause   error  // never serialised
+
+	RetryAfter time.Duration // when trying again may help; 0: not known
 }
 
 // Errorf returns an error of the kind with a sentence for people. The sentence

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -28,16 +29,32 @@ type board struct {
 	mu      sync.Mutex
 	entries map[string]entry
 	changed chan struct{}
+	waiting atomic.Int64 // requests that wait for a plugin
 
 	snapshot atomic.Pointer[picture]
 }
 
 // entry is one plugin on the board. It is a value and never changed in place.
 type entry struct {
-	status   Status
-	manifest *sdk.Manifest // that status and routes were made from
-	routes   *routeTable   // nil until the manifest is known
-	instance *instance     // nil unless requests may be sent to it
+	status    Status
+	manifest  *sdk.Manifest // that status and routes were made from
+	routes    *routeTable   // nil until the manifest is known
+	instance  *instance     // nil unless requests may be sent to it
+	returning bool          // without an instance: there will be one soon
+	resumes   time.Time     // when the next launch begins, if that is known
+}
+
+// newEntry is a plugin of which no more is known than its program.
+func newEntry(p program, state State) entry {
+	name := printable(p.name, sdk.MaxNameLength)
+	return entry{status: Status{Name: name, Title: name, State: state, Path: p.path}}
+}
+
+// foundEntry is a program that no configuration enables.
+func foundEntry(p program) entry {
+	e := newEntry(p, Found)
+	e.status.LastError = friendly(p.problem, e.status.Title)
+	return e
 }
 
 // apply takes over what a supervisor reports.
@@ -50,8 +67,9 @@ func (e *entry) apply(r report) {
 		e.status.Capabilities = r.manifest.Capabilities
 	}
 	e.status.State = r.state
-	e.status.LastError = friendly(r.failure, e.status.Title)
-	e.instance = r.instance
+	e.status.Path = r.assignment.program.path
+	e.status.LastError = lastError(r, e.status.Title)
+	e.instance, e.returning, e.resumes = r.instance, r.returning, r.resumes
 }
 
 // picture is an immutable view of the board.
@@ -77,9 +95,25 @@ func (b *board) update(name string, change func(*entry)) {
 	change(&after)
 	b.entries[name] = after
 	b.snapshot.Store(takePicture(b.entries))
-	if existed && sameStatus(before.status, after.status) {
+	if existed && sameStatus(before.status, after.status) && before.instance == after.instance {
 		return
 	}
+	b.wake()
+}
+
+// remove takes an entry off the board.
+func (b *board) remove(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, exists := b.entries[name]; !exists {
+		return
+	}
+	delete(b.entries, name)
+	b.snapshot.Store(takePicture(b.entries))
+	b.wake()
+}
+
+func (b *board) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

@@ -52,7 +52,7 @@ func (l *launcher) connect(ctx context.Context, c *connection, path string) erro
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(control.MaxMessageBytes)),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
-			command := command{path: path, name: l.program.path, env: append(cmd.Env, l.passedEnv()...), dir: l.dataDir}
+			command := command{path: path, name: l.order.program.path, env: append(cmd.Env, l.passedEnv()...), dir: l.dataDir}
 			c.socketDir = socketDir
 			c.runner = newPluginRunner(command, socketDir, l.log, func(p *process) {
 				c.unwatch = context.AfterFunc(ctx, p.kill)

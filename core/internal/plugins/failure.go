@@ -69,6 +69,20 @@ func callFailure(err error) error {
 	return err
 }
 
+// lastError is what the owner reads about a plugin right now. That it does not
+// work comes before that it is not what it should be.
+func lastError(r report, title string) string {
+	switch {
+	case r.failure != nil:
+		return friendly(r.failure, title)
+	case r.replacement != nil:
+		return friendly(r.replacement, title) + " Until that is mended, " + title + " runs on as before."
+	case r.config != nil:
+		return friendly(r.config, title) + " Until that is mended, the earlier settings stay in force."
+	}
+	return ""
+}
+
 // friendly is the sentence that the owner reads about a failure; title is the
 // plugin's name in plain words.
 func friendly(err error, title string) string {
@@ -91,6 +105,8 @@ func friendly(err error, title string) string {
 		}
 	case errors.As(err, &exit):
 		message = title + " stopped unexpectedly."
+	case errors.Is(err, errConfigTimeout):
+		message = title + " took too long to take over its new settings."
 	case errors.Is(err, errStartTimeout), errors.Is(err, context.DeadlineExceeded):
 		message = title + " took too long to start."
 	case errors.As(err, &proto):

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/mesh"
@@ -46,29 +47,46 @@ func (h *Host) Route(method, path string) (Match, bool) {
 // connection headers of the request stay behind, as do headers of the answer
 // that would speak for the whole gateway.
 //
+// A request that may be repeated and has no body waits for a plugin that is just
+// starting again, for up to a second.
+//
 // Errors are of type *sdk.Error: 503 when the plugin is not running or has too
 // many requests, 502 when it dies or answers nonsense, 504 when it gives no
 // answer within 30 seconds; or the cause of the request's own context.
 func (m Match) RoundTrip(r *http.Request) (*http.Response, error) {
-	e := m.board.look().entries[m.Plugin]
-	if e.instance == nil {
+	e, err := m.admit(r, nil)
+	if err != nil {
 		closeBody(r)
-		return nil, unavailable(e.status)
+		return nil, err
 	}
-	if !e.instance.acquire() {
-		closeBody(r)
-		return nil, busy(e.status)
+	resp, err := e.instance.forward(r)
+	if err != nil && errors.Is(err, dataplane.ErrDial) && repeatable(r) && r.Context().Err() == nil {
+		// It did not get there: the process has just ended.
+		e.suspect(err)
+		if next, failed := m.admit(r, e.instance); failed == nil {
+			e = next
+			resp, err = e.instance.forward(r)
+		}
 	}
-	resp, err := e.instance.transport.RoundTrip(prepare(r))
+	if err != nil {
+		return nil, e.forwardFailure(r.Context(), err)
+	}
+	return resp, nil
+}
+
+// forward sends an admitted request and counts it out when its answer ends.
+func (i *instance) forward(r *http.Request) (*http.Response, error) {
+	resp, err := i.transport.RoundTrip(prepare(r))
+	i.answered()
 	if err == nil {
 		err = checkResponse(r, resp)
 	}
 	if err != nil {
-		e.instance.done()
-		return nil, e.forwardFailure(r.Context(), err)
+		i.done()
+		return nil, err
 	}
 	cleanResponse(resp)
-	resp.Body = count(resp.Body, e.instance)
+	resp.Body = count(resp.Body, i)
 	return resp, nil
 }
 
@@ -87,9 +105,20 @@ func unavailable(s Status) *sdk.Error {
 	return sdk.Errorf(sdk.PluginUnavailable, "%s isn't working right now", s.Title)
 }
 
+// away is unavailable with how long that may last, as far as it is known.
+func (e entry) away() *sdk.Error {
+	failure := unavailable(e.status)
+	if e.returning {
+		failure.RetryAfter = max(time.Until(e.resumes), time.Second)
+	}
+	return failure
+}
+
 // busy is a plugin with as many requests as it gets at once.
 func busy(s Status) *sdk.Error {
-	return sdk.Errorf(sdk.PluginUnavailable, "%s is busy. Try again in a moment.", s.Title)
+	failure := sdk.Errorf(sdk.PluginUnavailable, "%s is busy. Try again in a moment.", s.Title)
+	failure.RetryAfter = time.Second
+	return failure
 }
 
 // forwardFailure is the meaning of an error of the transport.
@@ -97,10 +126,15 @@ func (e entry) forwardFailure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	e.suspect(err)
+	return e.meaning(err).Because(fmt.Errorf("forward to plugin %q: %w", e.status.Name, err))
+}
+
+// suspect has the plugin's health checked when nobody listens there any more.
+func (e entry) suspect(err error) {
 	if socketGone(err) {
 		e.instance.suspected()
 	}
-	return e.meaning(err).Because(fmt.Errorf("forward to plugin %q: %w", e.status.Name, err))
 }
 
 func (e entry) meaning(err error) *sdk.Error {
@@ -116,7 +150,7 @@ func (e entry) meaning(err error) *sdk.Error {
 		return failure
 	}
 	failure := sdk.Errorf(sdk.PluginUnavailable, "%s is restarting", e.status.Title)
-	failure.Status = http.StatusBadGateway
+	failure.Status, failure.RetryAfter = http.StatusBadGateway, time.Second
 	return failure
 }
 

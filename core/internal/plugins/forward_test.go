@@ -24,7 +24,7 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 // matchOver is a match for a plugin that is reached through f.
 func matchOver(f tripper, limit int64) (Match, *instance, *int) {
 	suspected := 0
-	i := &instance{transport: f, limit: limit, suspected: func() { suspected++ }}
+	i := &instance{transport: f, limit: limit, calls: newGauge(), pending: newGauge(), suspected: func() { suspected++ }}
 	b := newBoard()
 	b.update("media", func(e *entry) {
 		e.status = Status{Name: "media", Title: "Photos", State: Running}
@@ -65,8 +65,8 @@ func TestForwardFailures(t *testing.T) {
 			if e.HTTPStatus() != c.status || e.Friendly() != c.text || !errors.Is(err, c.err) {
 				t.Errorf("got %d %v", e.HTTPStatus(), err)
 			}
-			if *suspected != c.suspected || i.active.Load() != 0 {
-				t.Errorf("suspected %d, active %d", *suspected, i.active.Load())
+			if *suspected != c.suspected || i.calls.n.Load()+i.pending.n.Load() != 0 {
+				t.Errorf("suspected %d, active %d", *suspected, i.calls.n.Load())
 			}
 		})
 	}
@@ -137,8 +137,8 @@ func TestStatusIsChecked(t *testing.T) {
 		if err == nil {
 			must(t, resp.Body.Close())
 		}
-		if body.n != 1 || i.active.Load() != 0 {
-			t.Errorf("%d: body closed %d times, active %d", status, body.n, i.active.Load())
+		if body.n != 1 || i.calls.n.Load()+i.pending.n.Load() != 0 {
+			t.Errorf("%d: body closed %d times, active %d", status, body.n, i.calls.n.Load())
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (switchedBody) Close() error { return nil }
 
 func TestCountedBodyKeepsAbilities(t *testing.T) {
 	var sink bytes.Buffer
-	i := &instance{limit: 9}
+	i := &instance{limit: 9, calls: newGauge(), pending: newGauge()}
 	i.acquire()
 	i.acquire()
 	short := count(shortBody{bytes.NewReader([]byte("abc"))}, i)
@@ -184,7 +184,7 @@ func TestCountedBodyKeepsAbilities(t *testing.T) {
 	for _, body := range []io.Closer{short, switched, short} {
 		must(t, body.Close())
 	}
-	if i.active.Load() != 0 {
-		t.Errorf("%d requests are still counted", i.active.Load())
+	if i.calls.n.Load() != 0 {
+		t.Errorf("%d requests are still counted", i.calls.n.Load())
 	}
 }

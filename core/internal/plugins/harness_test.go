@@ -84,6 +84,41 @@ func copyFile(t *testing.T, from, to string) {
 	must(t, os.WriteFile(to, data, 0o755))
 }
 
+// installVersion puts a program of its own content into the folder, in one step.
+func (b *bench) installVersion(name string, version int) string {
+	b.t.Helper()
+	path := filepath.Join(b.dir, filePrefix+name)
+	must(b.t, os.WriteFile(path+".new", versionOf(b.t, version), 0o755))
+	must(b.t, os.Chmod(path+".new", 0o755))
+	must(b.t, os.Rename(path+".new", path))
+	return path
+}
+
+// versionOf is the test plugin with some bytes behind it that nobody reads.
+func versionOf(t *testing.T, version int) []byte {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	program, err := os.ReadFile(self)
+	must(t, err)
+	return fmt.Appendf(program, "version %d", version)
+}
+
+// put writes a file into a plugin's data folder.
+func (b *bench) put(name, file, text string) {
+	b.t.Helper()
+	must(b.t, os.MkdirAll(dataFolder(b.data, name), 0o700))
+	must(b.t, os.WriteFile(filepath.Join(dataFolder(b.data, name), file), []byte(text), 0o600))
+}
+
+// configured lists the libraries that a plugin was configured with, since ever.
+func (b *bench) configured(name string) []string {
+	b.t.Helper()
+	text, err := os.ReadFile(filepath.Join(dataFolder(b.data, name), "configured"))
+	must(b.t, err)
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
 // quick are durations for tests with real processes: long enough that a loaded
 // machine meets them, short enough that nobody waits.
 func quick() Timing {
@@ -98,6 +133,9 @@ func quick() Timing {
 		ExitWait:       patience,
 		TermWait:       100 * time.Millisecond,
 		KillWait:       5 * time.Second,
+		Debounce:       time.Millisecond,
+		Settle:         30 * time.Millisecond,
+		Rescan:         50 * time.Millisecond,
 	}
 }
 
@@ -184,31 +222,69 @@ func (b *bench) eventually(what string, ok func() bool) {
 	}
 }
 
+// find looks a plugin up on the board.
+func (b *bench) find(name string) (Status, bool) {
+	all := b.host.Plugins()
+	i := slices.IndexFunc(all, func(s Status) bool { return s.Name == name })
+	if i < 0 {
+		return Status{}, false
+	}
+	return all[i], true
+}
+
 // status is the state of one plugin on the board.
 func (b *bench) status(name string) Status {
 	b.t.Helper()
-	i := slices.IndexFunc(b.host.Plugins(), func(s Status) bool { return s.Name == name })
-	if i < 0 {
+	s, known := b.find(name)
+	if !known {
 		b.t.Fatalf("no plugin %q on the board", name)
 	}
-	return b.host.Plugins()[i]
+	return s
 }
 
 // await waits, without polling, until the plugin is in the state.
 func (b *bench) await(name string, state State) Status {
 	b.t.Helper()
+	return b.awaitStatus(name, "state "+string(state), func(s Status) bool { return s.State == state })
+}
+
+// awaitStatus waits, without polling, until the plugin's status is as wanted.
+func (b *bench) awaitStatus(name, what string, ok func(Status) bool) Status {
+	b.t.Helper()
 	timeout := time.After(patience)
 	for {
 		changed := b.host.Changed()
-		if s := b.status(name); s.State == state {
+		s, known := b.find(name)
+		if known && ok(s) {
 			return s
 		}
 		select {
 		case <-changed:
 		case <-timeout:
-			b.t.Fatalf("%s is %+v, want state %s\nlog:\n%s", name, b.status(name), state, b.log)
+			b.t.Fatalf("%s is %+v, want: %s\nlog:\n%s", name, s, what, b.log)
 		}
 	}
+}
+
+// awaitGone waits until the plugin is off the board.
+func (b *bench) awaitGone(name string) {
+	b.t.Helper()
+	b.eventually(name+" is off the board", func() bool { _, known := b.find(name); return !known })
+}
+
+// restart lets a new process of a running plugin take over and waits for it.
+func (b *bench) restart(name string) {
+	b.t.Helper()
+	pid := b.pid(name)
+	must(b.t, b.host.Restart(name))
+	b.awaitOther(name, pid)
+}
+
+// awaitOther waits until another process than pid serves, alone.
+func (b *bench) awaitOther(name string, pid int) {
+	b.t.Helper()
+	b.eventually("another process of "+name+" serves", func() bool { return b.pid(name) != pid })
+	b.eventually("the earlier process of "+name+" is gone", func() bool { return !slices.Contains(b.processes(), pid) })
 }
 
 // call makes one request and reads the answer.
@@ -251,8 +327,7 @@ func (b *bench) pid(name string) int {
 // touch makes a file in a plugin's data folder.
 func (b *bench) touch(name, file string) {
 	b.t.Helper()
-	must(b.t, os.MkdirAll(dataFolder(b.data, name), 0o700))
-	must(b.t, os.WriteFile(filepath.Join(dataFolder(b.data, name), file), nil, 0o600))
+	b.put(name, file, "")
 }
 
 // logBuffer collects a log for several goroutines.

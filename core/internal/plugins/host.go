@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/salita-mesh/salita/sdk"
-	"github.com/salita-mesh/salita/sdk/control"
 )
 
 // Options say how a Host works. Dirs, DataDir and Log are required.
@@ -41,16 +39,25 @@ const defaultMaxRequests = 256
 type Host struct {
 	opts  Options
 	board *board
+	vault *vault
 
 	runMu sync.Mutex
 	run   *runDir
 
-	supervisors map[string]*supervisor // fixed by Start
-	life        context.Context        // ends when everything is to stop
-	end         context.CancelFunc
-	work        sync.WaitGroup
-	closeOnce   sync.Once
-	closeErr    error
+	// What the host goes by, and whom it has set to work for it.
+	mu          sync.Mutex
+	specs       []Spec
+	folders     []*watchedFolder       // in the order in which they count
+	supervisors map[string]*supervisor // by name; one that was needed once stays
+	doubles     map[double]bool        // that were warned about
+	ready       chan struct{}          // closed when the folders were looked at once
+
+	life      context.Context // ends when everything is to stop
+	end       context.CancelFunc
+	work      sync.WaitGroup // supervisors
+	watching  sync.WaitGroup // folders
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // New returns a host that has done nothing yet.
@@ -66,32 +73,51 @@ func New(opts Options) *Host {
 		opts.DeviceName = func() string { return "" }
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Host{opts: opts, board: newBoard(), supervisors: make(map[string]*supervisor), life: life, end: end}
+	return &Host{
+		opts:        opts,
+		board:       newBoard(),
+		supervisors: make(map[string]*supervisor),
+		doubles:     make(map[double]bool),
+		ready:       make(chan struct{}),
+		life:        life,
+		end:         end,
+	}
 }
 
 // Start looks for programs, starts the enabled plugins side by side and returns
 // when each is running or has failed once, at the latest after Timing.Start and
-// a moment. Supervision goes on until Close. A plugin that cannot be started is
-// no error of Start: Plugins tells. Start may be called once. When ctx ends
-// first, everything is stopped again.
+// a moment. Supervision goes on until Close, and so does the watch over the
+// plugin folders. A plugin that cannot be started is no error of Start: Plugins
+// tells. Start may be called once. When ctx ends first, everything is stopped
+// again.
 func (h *Host) Start(ctx context.Context, specs []Spec) error {
+	if err := h.open(); err != nil {
+		return fmt.Errorf("start plugins: %w", err)
+	}
+	h.Apply(specs, h.opts.Dirs)
+	if err := h.awaitSettled(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start plugins: %w", err), h.Close())
+	}
+	return nil
+}
+
+// open makes the private folders.
+func (h *Host) open() error {
 	bases := runBases()
 	if h.opts.RunDir != "" {
 		bases = []string{h.opts.RunDir}
 	}
 	run, err := openRunDir(bases, h.opts.Log)
 	if err != nil {
-		return fmt.Errorf("start plugins: %w", err)
+		return err
 	}
-	h.run = run
-	h.enlist(scan(h.opts.Dirs, h.opts.Log), specs)
-	for name, s := range h.supervisors {
-		h.work.Go(func() { s.run(h.life) })
-		h.opts.Log.Debug("plugin enabled", "plugin", name)
+	vault, err := openVault(filepath.Join(h.opts.DataDir, "cache", "plugins"))
+	if err != nil {
+		return errors.Join(err, run.close())
 	}
-	if err := h.awaitSettled(ctx); err != nil {
-		return errors.Join(fmt.Errorf("start plugins: %w", err), h.Close())
-	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.run, h.vault = run, vault
 	return nil
 }
 
@@ -106,25 +132,47 @@ func (h *Host) Run(ctx context.Context) error {
 // same.
 func (h *Host) Close() error {
 	h.closeOnce.Do(func() {
+		h.mu.Lock()
 		h.end()
+		h.mu.Unlock()
 		h.work.Wait()
+		h.awaitFolders()
 		h.runMu.Lock()
 		defer h.runMu.Unlock()
 		if h.run != nil {
-			h.closeErr = h.run.close()
+			h.closeErr = errors.Join(h.run.close(), h.vault.close())
 		}
 	})
 	return h.closeErr
 }
 
-// Restart stops the plugin gracefully and starts it again; failures before are
-// forgiven. It does not wait for either.
+// awaitFolders waits for those who watch the folders. One that hangs on a drive
+// which does not answer is left behind.
+func (h *Host) awaitFolders() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.watching.Wait()
+	}()
+	timer := time.NewTimer(h.opts.Timing.KillWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		h.opts.Log.Warn("a plugin folder does not answer, its watch is left behind")
+	}
+}
+
+// Restart lets a new process of the plugin take over; failures before are
+// forgiven. It does not wait for that.
 func (h *Host) Restart(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	s, ok := h.supervisors[name]
-	if !ok {
+	if !ok || !enabledIn(h.specs, name) {
 		return sdk.Errorf(sdk.NotFound, "There is no plugin of that name to restart.")
 	}
-	s.ask(h.life, inRestart)
+	s.inbox.restart()
 	return nil
 }
 
@@ -143,68 +191,6 @@ func (h *Host) Capabilities() []sdk.Capability {
 // Capabilities tells changes after this call. Take the channel first, then look.
 func (h *Host) Changed() <-chan struct{} { return h.board.next() }
 
-// enlist puts everything on the board and makes the supervisors.
-func (h *Host) enlist(programs []program, specs []Spec) {
-	found := make(map[string]program, len(programs))
-	for _, p := range programs {
-		found[p.name] = p
-	}
-	for _, spec := range specs {
-		if !spec.Enabled {
-			continue
-		}
-		p, ok := found[spec.Name]
-		if !ok {
-			p = program{name: spec.Name, problem: missing(spec.Name, h.opts.Dirs)}
-		}
-		delete(found, spec.Name)
-		h.supervise(spec, p)
-	}
-	for _, p := range found {
-		h.board.update(p.name, func(e *entry) {
-			name := printable(p.name, sdk.MaxNameLength)
-			e.status = Status{Name: name, Title: name, State: Found, Path: p.path, LastError: friendly(p.problem, name)}
-		})
-	}
-}
-
-func (h *Host) supervise(spec Spec, p program) {
-	if !sdk.ValidName(spec.Name) {
-		p = program{name: spec.Name, problem: sdk.Errorf(sdk.Invalid, "%q can't be the name of a plugin.", printable(spec.Name, sdk.MaxNameLength))}
-	}
-	h.board.update(spec.Name, func(e *entry) {
-		name := printable(spec.Name, sdk.MaxNameLength)
-		e.status = Status{Name: name, Title: name, State: Starting, Path: p.path}
-	})
-	l := h.launcher(spec, p)
-	h.supervisors[spec.Name] = newSupervisor(l.launch, h.opts.Timing, jitter, l.log, func(r report) {
-		h.board.update(spec.Name, func(e *entry) { e.apply(r) })
-	})
-}
-
-func (h *Host) launcher(spec Spec, p program) *launcher {
-	return &launcher{
-		spec:     spec,
-		program:  p,
-		reserved: h.opts.Reserved,
-		dataDir:  dataFolder(h.opts.DataDir, spec.Name),
-		cacheDir: filepath.Join(h.opts.DataDir, "cache", "plugins"),
-		sockets:  h.socketFolder,
-		environment: func() control.Environment {
-			return control.Environment{
-				DeviceName:     h.opts.DeviceName(),
-				HomeDir:        h.opts.HomeDir,
-				GatewayVersion: h.opts.Version,
-			}
-		},
-		lookupEnv:   os.LookupEnv,
-		transport:   h.opts.Transport,
-		maxRequests: h.opts.MaxRequests,
-		timing:      h.opts.Timing,
-		log:         h.opts.Log.Named(printable(spec.Name, sdk.MaxNameLength)),
-	}
-}
-
 // socketFolder is the private folder, made anew if somebody removed it.
 func (h *Host) socketFolder() (string, error) {
 	h.runMu.Lock()
@@ -215,9 +201,14 @@ func (h *Host) socketFolder() (string, error) {
 	return h.run.path, nil
 }
 
-// awaitSettled waits until no plugin is in its first launch any more. Every
-// launch has its own deadline, so this ends.
+// awaitSettled waits until the folders were looked at and no plugin is in its
+// first launch any more. Every launch has its own deadline, so this ends.
 func (h *Host) awaitSettled(ctx context.Context) error {
+	select {
+	case <-h.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for {
 		changed := h.board.next()
 		if h.board.look().settled() {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,32 +26,62 @@ type group interface {
 // instance is one running plugin process: from a launch that succeeded to the
 // end of the process. It never starts again.
 type instance struct {
-	group     group
-	control   controller
-	exited    <-chan struct{}
-	drained   <-chan struct{} // closed when all it ever wrote was read
-	exitError func() error    // good once exited is closed, complete once drained is
-	dial      Dial
-	transport http.RoundTripper
-	limit     int64
-	cleanUp   func() // ends go-plugin's client and removes the sockets
+	assignment assignment // what it was launched for
+	group      group
+	control    controller
+	exited     <-chan struct{}
+	drained    <-chan struct{} // closed when all it ever wrote was read
+	exitError  func() error    // good once exited is closed, complete once drained is
+	dial       Dial
+	transport  http.RoundTripper
+	limit      int64
+	program    *programCopy
+	alone      bool   // it must not run beside another process of itself
+	cleanUp    func() // ends go-plugin's client and removes the sockets
 
-	active    atomic.Int64
+	// configure applies the assignment's configuration and logs what the plugin
+	// says about it.
+	configure func(context.Context, assignment) error
+	revision  string // of the configuration in force; "": not known
+	refused   string // of the last one that the plugin did not take
+
+	calls     *gauge // requests from the first byte to the last
+	pending   *gauge // requests that have no answer yet
 	suspected func() // a request found the socket dead
-	released  sync.Once
 }
 
-// acquire counts a request in; it reports false at the limit.
-func (i *instance) acquire() bool {
-	if i.active.Add(1) > i.limit {
-		i.active.Add(-1)
-		return false
+// admission says whether an instance takes a request.
+type admission int
+
+const (
+	admitted admission = iota
+	full               // it has as many as it gets at once
+	retired            // another process serves by now, or none
+)
+
+// acquire counts a request in.
+func (i *instance) acquire() admission {
+	if _, ok := i.pending.enter(); !ok {
+		return retired
 	}
-	return true
+	n, ok := i.calls.enter()
+	switch {
+	case !ok:
+		i.pending.leave()
+		return retired
+	case n > i.limit:
+		i.calls.leave()
+		i.pending.leave()
+		return full
+	}
+	return admitted
 }
+
+// answered notes that the head of an answer came.
+func (i *instance) answered() { i.pending.leave() }
 
 // done counts a request out.
-func (i *instance) done() { i.active.Add(-1) }
+func (i *instance) done() { i.calls.leave() }
 
 // checkHealth proves that the plugin answers on both planes.
 func (i *instance) checkHealth(ctx context.Context) error {
@@ -88,9 +116,26 @@ func healthInput(err error) inputKind {
 	return inMissed
 }
 
+// drain ends a process that another has replaced. A request that is on its way
+// to it must not find it closing, so it is told to finish only when every one
+// has its answer's head, or most of the grace is over.
+func (i *instance) drain(grace time.Duration, t Timing) {
+	began := time.Now()
+	i.calls.close()
+	timer := time.NewTimer(grace - grace/5)
+	defer timer.Stop()
+	select {
+	case <-i.pending.close():
+	case <-i.exited:
+	case <-timer.C:
+	}
+	i.stop(max(grace-time.Since(began), grace/5), t)
+}
+
 // stop ends the process: politely within the grace, then less so. It returns
 // when the process is gone, or when it cannot even be killed.
 func (i *instance) stop(grace time.Duration, t Timing) {
+	i.calls.close()
 	answered := i.shutDown(grace)
 	i.group.hangUp()
 	if answered && i.awaitExit(t.ExitWait) {
@@ -136,10 +181,16 @@ func (i *instance) awaitExit(limit time.Duration) bool {
 	}
 }
 
-// release gives back what the instance held; the process should be gone.
-func (i *instance) release() {
-	i.released.Do(func() {
-		closeTransport(i.transport)
-		i.cleanUp()
-	})
+// release gives back what the instance held; the process should be gone. What
+// it has answered may still be on its way to a slow reader, for as long as the
+// grace.
+func (i *instance) release(t Timing) {
+	i.cleanUp()
+	timer := time.NewTimer(t.Grace)
+	defer timer.Stop()
+	select {
+	case <-i.calls.close():
+	case <-timer.C:
+	}
+	closeTransport(i.transport)
 }

@@ -10,19 +10,17 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/salita-mesh/salita/sdk"
 	"github.com/salita-mesh/salita/sdk/control"
 )
 
-// launcher starts one plugin, any number of times.
+// launcher carries out one order.
 type launcher struct {
-	spec        Spec
-	program     program
+	order       order
+	vault       *vault
 	reserved    []string
 	dataDir     string // the plugin's own folder
-	cacheDir    string // for verified copies of programs
 	sockets     func() (string, error)
-	environment func() control.Environment
+	environment func(assignment) control.Environment
 	lookupEnv   func(string) (string, bool)
 	transport   Transport
 	maxRequests int
@@ -30,56 +28,95 @@ type launcher struct {
 	log         hclog.Logger
 }
 
-// launched is what a launch found out. The manifest is known even when a later
-// step failed.
-type launched struct {
-	instance *instance
-	manifest *sdk.Manifest
-	health   error // a *control.NotServingError: it runs, but does not work yet
-}
-
 // launch starts the process and brings it to its first healthy answer, all under
 // one deadline. When it returns an error, nothing of the process is left.
 func (l *launcher) launch(ctx context.Context) (launched, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.timing.Start, errStartTimeout)
 	defer cancel()
-	path, err := l.prepare()
+	program, err := l.prepare()
 	if err != nil {
-		return launched{}, err
+		return launched{forbidden: l.forbidden()}, err
 	}
 	c := &connection{log: l.log, timing: l.timing}
-	if err := l.connect(ctx, c, path); err != nil {
-		err = c.explain(ctx, err)
-		c.close()
-		return launched{}, err
-	}
-	result, err := l.introduce(ctx, c)
+	result, err := l.bringUp(ctx, c, program)
+	result.forbidden = l.forbidden()
 	if err == nil && !c.settled() {
 		err = context.Cause(ctx) // the deadline came with the last answer
 	}
 	if err != nil {
 		err = c.explain(ctx, err)
 		c.close()
+		program.release()
 		result.instance = nil
 	}
 	return result, err
 }
 
-// prepare checks the program and its folder and returns what is to be executed.
-func (l *launcher) prepare() (string, error) {
-	if l.program.path == "" {
-		return "", permanent(l.program.problem)
+// bringUp leads a program to its first health check.
+func (l *launcher) bringUp(ctx context.Context, c *connection, program *programCopy) (launched, error) {
+	if err := l.connect(ctx, c, program.path); err != nil {
+		return launched{}, err
 	}
-	if err := l.program.check(); err != nil {
-		return "", permanent(err)
+	result, err := l.introduce(ctx, c)
+	if result.instance != nil {
+		result.instance.program = program
+		result.instance.cleanUp = func() {
+			c.close()
+			program.release()
+		}
+	}
+	return result, err
+}
+
+// prepare checks the program and its folder and returns the copy that is to be
+// executed.
+func (l *launcher) prepare() (*programCopy, error) {
+	p := l.order.program
+	if p.path == "" {
+		return nil, permanent(p.problem)
+	}
+	if err := p.check(); err != nil {
+		if sentence(err) != sentence(p.problem) {
+			return nil, err // the watch over the folder does not know yet
+		}
+		return nil, permanent(err)
 	}
 	if err := os.MkdirAll(l.dataDir, 0o700); err != nil {
-		return "", fmt.Errorf("make data folder: %w", err)
+		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	if l.spec.SHA256 == "" {
-		return l.program.path, nil
+	program, err := l.vault.take(p.path)
+	if err != nil {
+		return nil, err
 	}
-	return pinned(l.program.path, l.cacheDir, l.spec.SHA256)
+	if err := l.checkCopy(program); err != nil {
+		program.release()
+		return nil, err
+	}
+	return program, nil
+}
+
+// checkCopy says why the copy is not to be started.
+func (l *launcher) checkCopy(program *programCopy) error {
+	if err := checkPin(program, l.order.spec.SHA256); err != nil {
+		return err
+	}
+	serving := l.order.serving
+	switch {
+	case serving == nil:
+		return nil
+	case !l.order.forced && serving.program == program && l.order.changeFrom(serving.assignment) < newProcess:
+		return errUnchanged
+	case serving.alone:
+		return errAlone
+	}
+	return nil
+}
+
+// forbidden reports whether what serves is not what the configuration allows by
+// now.
+func (l *launcher) forbidden() bool {
+	serving := l.order.serving
+	return serving != nil && checkPin(serving.program, l.order.spec.SHA256) != nil
 }
 
 // introduce exchanges manifest and configuration with a connected plugin and
@@ -89,21 +126,20 @@ func (l *launcher) introduce(ctx context.Context, c *connection) (launched, erro
 	if err != nil {
 		return launched{}, callFailure(err)
 	}
-	if err := checkManifest(m, l.spec.Name, l.reserved); err != nil {
+	if err := checkManifest(m, l.order.spec.Name, l.reserved); err != nil {
 		return launched{}, err
 	}
 	result := launched{manifest: &m}
-	env := l.environment()
-	env.DataDir, env.SocketDir, env.LogLevel = l.dataDir, c.socketDir, levelWord(l.log.GetLevel())
-	endpoint, remarks, err := c.control.Configure(ctx, l.spec.Config.wire(), env)
-	l.logRemarks(remarks, err)
-	if err != nil {
-		return result, callFailure(err)
+	alone := c.control.Has(featureAlone)
+	if alone && l.order.serving != nil {
+		return result, errAlone
 	}
-	if err := checkSocket(c.socketDir, endpoint.Network, endpoint.Address); err != nil {
+	endpoint, err := l.configure(ctx, c, l.order.assignment)
+	if err != nil {
 		return result, err
 	}
 	result.instance = l.instance(c, endpoint)
+	result.instance.alone = alone
 	err = result.instance.checkHealth(ctx)
 	var notServing *control.NotServingError
 	if errors.As(err, &notServing) {
@@ -112,9 +148,38 @@ func (l *launcher) introduce(ctx context.Context, c *connection) (launched, erro
 	return result, err
 }
 
+// featureAlone is the word of a manifest for a plugin of which two processes
+// must never work side by side. It is known before such a process has any
+// configuration, and so before it touches anything.
+const featureAlone = "alone"
+
+// configure applies the assignment's configuration and returns where the plugin
+// serves.
+func (l *launcher) configure(ctx context.Context, c *connection, a assignment) (control.Endpoint, error) {
+	env := l.environment(a)
+	env.DataDir, env.SocketDir, env.LogLevel = l.dataDir, c.socketDir, levelWord(l.log.GetLevel())
+	config := a.spec.Config.wire()
+	config.Revision = a.revision()
+	endpoint, remarks, err := c.control.Configure(ctx, config, env)
+	l.logRemarks(a.spec.Config, remarks, err)
+	if err != nil {
+		return endpoint, callFailure(err)
+	}
+	return endpoint, checkSocket(c.socketDir, endpoint.Network, endpoint.Address)
+}
+
+// configureAgain applies another configuration to a plugin that serves already.
+func (l *launcher) configureAgain(ctx context.Context, c *connection, a assignment, serving control.Endpoint) error {
+	endpoint, err := l.configure(ctx, c, a)
+	if err == nil && endpoint != serving {
+		err = protocolError("it moved its HTTP socket to %q with a new configuration", printable(endpoint.Address, 200))
+	}
+	return err
+}
+
 // logRemarks shows what the plugin says about its configuration, with the lines
 // of the user's file.
-func (l *launcher) logRemarks(remarks []control.Diagnostic, err error) {
+func (l *launcher) logRemarks(block Block, remarks []control.Diagnostic, err error) {
 	var refused *control.ConfigError
 	if errors.As(err, &refused) {
 		remarks = refused.Diagnostics
@@ -124,7 +189,7 @@ func (l *launcher) logRemarks(remarks []control.Diagnostic, err error) {
 		if r.Severity == control.Warning {
 			level = hclog.Warn
 		}
-		l.log.Log(level, "remark on the configuration", "remark", renderDiagnostic(l.spec.Config, r))
+		l.log.Log(level, "remark on the configuration", "remark", renderDiagnostic(block, r))
 	}
 }
 
@@ -134,16 +199,22 @@ const maxRemarks = 20
 func (l *launcher) instance(c *connection, endpoint control.Endpoint) *instance {
 	dial := dialSocket(endpoint.Address)
 	return &instance{
-		group:     c.runner.process,
-		control:   c.control,
-		exited:    c.runner.process.exited,
-		drained:   c.runner.process.drained,
-		exitError: c.runner.exitError,
-		dial:      dial,
-		transport: l.transport(dial),
-		limit:     int64(l.maxRequests),
-		cleanUp:   c.close,
-		suspected: func() {},
+		assignment: l.order.assignment,
+		revision:   l.order.revision(),
+		group:      c.runner.process,
+		control:    c.control,
+		exited:     c.runner.process.exited,
+		drained:    c.runner.process.drained,
+		exitError:  c.runner.exitError,
+		dial:       dial,
+		transport:  l.transport(dial),
+		limit:      int64(l.maxRequests),
+		calls:      newGauge(),
+		pending:    newGauge(),
+		suspected:  func() {},
+		configure: func(ctx context.Context, a assignment) error {
+			return l.configureAgain(ctx, c, a, endpoint)
+		},
 	}
 }
 
@@ -151,7 +222,7 @@ func (l *launcher) instance(c *connection, endpoint control.Endpoint) *instance 
 // configuration names, and nothing that belongs to the protocol.
 func (l *launcher) passedEnv() []string {
 	var env []string
-	for _, name := range l.spec.Env {
+	for _, name := range l.order.spec.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.HasPrefix(name, "PLUGIN_") || name == control.Handshake().MagicCookieKey {
 			l.log.Warn("environment variable cannot be passed to the plugin", "variable", printable(name, 100))
 			continue

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -220,9 +221,14 @@ func TestPinnedDigest(t *testing.T) {
 	if err == nil && !strings.HasPrefix(exe, filepath.Join(b.data, "cache", "plugins")) {
 		t.Errorf("runs %s", exe)
 	}
-	// The digest is checked again at each start.
+	// The digest is checked again at each start. What was verified goes on until
+	// it ends by itself.
 	must(t, os.WriteFile(filepath.Join(b.dir, filePrefix+"new"), []byte("#!/bin/sh\n"), 0o755))
 	must(t, os.Rename(filepath.Join(b.dir, filePrefix+"new"), filepath.Join(b.dir, filePrefix+"good")))
 	must(t, b.host.Restart("good"))
+	b.awaitStatus("good", "what is refused is told", func(s Status) bool {
+		return s.State == Running && strings.Contains(s.LastError, "is not the program that the configuration allows")
+	})
+	must(t, syscall.Kill(b.pid("good"), syscall.SIGKILL))
 	b.await("good", Failed)
 }

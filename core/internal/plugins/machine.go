@@ -5,86 +5,28 @@ import (
 	"time"
 )
 
-// State is where a plugin is in its life.
-type State string
-
-// The states of a plugin.
-const (
-	Found       State = "found"       // a program is there, no configuration enables it
-	Starting    State = "starting"    // being launched
-	Running     State = "running"     // healthy
-	Degraded    State = "degraded"    // running, but it said or showed that it does not work
-	Backoff     State = "backoff"     // waiting before the next launch
-	Failed      State = "failed"      // launching again is useless until something changes
-	Quarantined State = "quarantined" // crashed too often; waits for a person
-	Stopping    State = "stopping"    // finishing its requests
-	Stopped     State = "stopped"     // not wanted
-)
-
-// policy is what a machine goes by.
-type policy struct {
-	backoffMin   time.Duration // after the first failure; doubles each time
-	backoffMax   time.Duration
-	healthyAfter time.Duration // a plugin healthy for so long has its failures forgiven
-	missLimit    int           // health checks without an answer before it is killed
-	crashLimit   int           // crashes within the window before it is quarantined
-	crashWindow  time.Duration
-}
-
-// inputKind says what happened to a plugin.
-type inputKind string
-
-const (
-	inStart        inputKind = "start"         // it is wanted
-	inLaunched     inputKind = "launched"      // the launch succeeded
-	inLaunchFailed inputKind = "launch failed" // the launch failed and nothing is left of it
-	inHealthy      inputKind = "healthy"
-	inUnhealthy    inputKind = "unhealthy" // it answered that it does not work
-	inMissed       inputKind = "missed"    // no answer in time
-	inLost         inputKind = "lost"      // its socket is gone: it can never work again
-	inExited       inputKind = "exited"    // the process ended
-	inBackoffOver  inputKind = "backoff over"
-	inRestart      inputKind = "restart" // a person, or a change, asks for a new start
-	inStop         inputKind = "stop"    // it is not wanted any more
-	inStopDone     inputKind = "stop done"
-)
-
-// input is one event with what matters about it.
-type input struct {
-	kind      inputKind
-	at        time.Time // monotonic
-	permanent bool      // of a failed launch: the same would fail again
-	crashed   bool      // of a failed launch: the process ended by itself
-}
-
-// effectKind says what is to be done.
-type effectKind string
-
-const (
-	doLaunch       effectKind = "launch"
-	doCancelLaunch effectKind = "cancel launch"
-	doStop         effectKind = "stop" // politely; ends with inStopDone
-	doKill         effectKind = "kill" // at once; ends with inExited
-	doWait         effectKind = "wait" // ends with inBackoffOver
-	doCancelWait   effectKind = "cancel wait"
-)
-
-// effect is one thing to do.
-type effect struct {
-	kind  effectKind
-	delay time.Duration // of doWait, before jitter
-}
-
 // machine is the state of one plugin's supervision. It is a value: step returns
 // the next one. It performs nothing and reads no clock.
+//
+// There is at most one launch at a time. While a process serves, the launch is
+// that of its replacement. A replaced process is drained beside the new one, and
+// the next replacement waits for it: there are never three processes.
 type machine struct {
-	policy   policy
-	state    State
+	policy policy
+	state  State
+	todo   []effect // of the step under way
+
+	launch   launchPhase
+	again    bool // another launch is due as soon as nothing is in its way
+	waiting  bool // doWait was ordered and not cancelled
+	draining int  // inDrained is awaited so often
+	stopping bool // doStop was ordered
+	killing  bool // doKill was ordered
+
 	failures int         // in a row, for the backoff
 	crashes  []time.Time // within the window, for the quarantine
+	tries    int         // failed launches of the replacement in a row
 	misses   int
-	killing  bool      // doKill was ordered and the exit is awaited
-	again    bool      // Stopping in order to start again
 	upSince  time.Time // healthy without interruption since; zero when not
 }
 
@@ -93,135 +35,167 @@ func newMachine(p policy) machine { return machine{policy: p, state: Stopped} }
 // step is the whole behaviour of a supervisor. An input that means nothing in a
 // state changes nothing.
 func (m machine) step(in input) (machine, []effect) {
+	switch in.kind {
+	case inDrained:
+		m.draining--
+	case inWaitOver:
+		m.waiting = false
+	}
 	switch m.state {
 	case Starting:
-		return m.stepStarting(in)
+		m = m.stepStarting(in)
 	case Running, Degraded:
-		return m.stepUp(in)
+		m = m.stepUp(in)
 	case Backoff:
-		return m.stepBackoff(in)
+		m = m.stepBackoff(in)
 	case Stopping:
-		return m.stepStopping(in)
+		m = m.stepStopping(in)
+	default:
+		m = m.stepDown(in)
 	}
-	return m.stepDown(in)
+	effects := m.todo
+	m.todo = nil
+	return m, effects
 }
 
-// stepDown is for the states without a process or a plan: Found, Stopped,
-// Failed, Quarantined.
-func (m machine) stepDown(in input) (machine, []effect) {
+func (m machine) do(kind effectKind) machine {
+	m.todo = append(m.todo, effect{kind: kind})
+	return m
+}
+
+// stepDown is for the states without a process or a plan: Stopped, Failed,
+// Quarantined.
+func (m machine) stepDown(in input) machine {
 	switch in.kind {
 	case inStart:
-		if m.state == Stopped || m.state == Found {
-			return m.launch()
+		if m.state == Stopped {
+			return m.forgive().start()
 		}
-	case inRestart:
-		return m.forgive().launch()
+	case inChanged, inRestart:
+		if m.state != Stopped {
+			return m.forgive().start()
+		}
 	case inStop:
-		m.state = Stopped
+		return m.end()
 	}
-	return m, nil
+	return m
 }
 
-func (m machine) stepStarting(in input) (machine, []effect) {
+func (m machine) stepStarting(in input) machine {
 	switch in.kind {
 	case inLaunched:
-		m.state, m.misses, m.killing, m.upSince = Running, 0, false, in.at
+		m.again = m.launch == staleLaunch
+		return m.up(in).proceed()
 	case inLaunchFailed:
-		if in.permanent {
-			m.state = Failed
-			return m, nil
-		}
-		return m.fail(in.at, in.crashed)
+		return m.startFailed(in)
+	case inChanged:
+		return m.forgive().cancelLaunch()
 	case inStop:
-		m.state, m.again = Stopping, false
-		return m, []effect{{kind: doCancelLaunch}}
+		return m.end()
 	}
-	return m, nil
+	return m
 }
 
-func (m machine) stepUp(in input) (machine, []effect) {
-	if in.kind == inExited {
-		return m.down(in.at)
+func (m machine) startFailed(in input) machine {
+	stale := m.launch == staleLaunch
+	m.launch = noLaunch
+	if stale || in.unchanged || in.alone {
+		// It was cancelled, or launched as the replacement of a process that has
+		// ended meanwhile.
+		return m.start()
 	}
-	if in.kind == inStop || in.kind == inRestart {
-		m.state, m.again = Stopping, in.kind == inRestart
-		return m, []effect{{kind: doStop}}
+	if in.permanent {
+		m.state = Failed
+		return m
 	}
-	if m.killing {
-		return m, nil
-	}
-	switch in.kind {
-	case inHealthy:
-		m.misses = 0
-		if m.state == Degraded {
-			m.state, m.upSince = Running, in.at
-		}
-	case inUnhealthy:
-		m.misses = 0
-		m.state, m.upSince = Degraded, time.Time{}
-	case inMissed:
-		m.misses++
-		m.state, m.upSince = Degraded, time.Time{}
-		if m.misses >= m.policy.missLimit {
-			return m.kill()
-		}
-	case inLost:
-		m.state, m.upSince = Degraded, time.Time{}
-		return m.kill()
-	}
-	return m, nil
+	return m.fail(in.at, in.crashed)
 }
 
-func (m machine) stepBackoff(in input) (machine, []effect) {
+func (m machine) stepBackoff(in input) machine {
 	switch in.kind {
-	case inBackoffOver:
-		return m.launch()
-	case inRestart:
-		next, effects := m.forgive().launch()
-		return next, append([]effect{{kind: doCancelWait}}, effects...)
+	case inWaitOver:
+		return m.start()
+	case inChanged, inRestart:
+		return m.forgive().cancelWait().start()
 	case inStop:
-		m.state = Stopped
-		return m, []effect{{kind: doCancelWait}}
+		return m.end()
 	}
-	return m, nil
+	return m
 }
 
-func (m machine) stepStopping(in input) (machine, []effect) {
+func (m machine) stepStopping(in input) machine {
 	switch in.kind {
 	case inLaunched: // the launch won the race against its cancellation
-		return m, []effect{{kind: doStop}}
-	case inLaunchFailed, inStopDone:
-		if m.again {
-			m.again = false
-			return m.forgive().launch()
-		}
-		m.state = Stopped
-	case inRestart:
+		m.launch = noLaunch
+		m.draining++
+		return m.do(doDiscard)
+	case inLaunchFailed:
+		m.launch = noLaunch
+	case inStopDone:
+		m.stopping = false
+	case inStart, inRestart:
 		m.again = true
 	case inStop:
 		m.again = false
 	}
-	return m, nil
+	return m.settle()
 }
 
-func (m machine) launch() (machine, []effect) {
-	m.state, m.killing, m.upSince = Starting, false, time.Time{}
-	return m, []effect{{kind: doLaunch}}
+// end leads to Stopped, at once or when everything is gone.
+func (m machine) end() machine {
+	m.state, m.again = Stopping, false
+	return m.cancelLaunch().cancelWait().settle()
 }
 
-func (m machine) kill() (machine, []effect) {
-	m.killing = true
-	return m, []effect{{kind: doKill}}
+// settle ends Stopping when nothing is left of the plugin.
+func (m machine) settle() machine {
+	if m.launch != noLaunch || m.stopping || m.draining > 0 {
+		return m
+	}
+	if m.again {
+		return m.forgive().start()
+	}
+	m.state = Stopped
+	return m
+}
+
+// start is a launch without a process that serves meanwhile.
+func (m machine) start() machine {
+	m.state, m.launch, m.again, m.tries = Starting, goodLaunch, false, 0
+	m.killing, m.upSince = false, time.Time{}
+	return m.do(doLaunch)
+}
+
+func (m machine) cancelLaunch() machine {
+	if m.launch != goodLaunch {
+		return m
+	}
+	m.launch = staleLaunch
+	return m.do(doCancelLaunch)
+}
+
+func (m machine) wait(failures int) machine {
+	m.waiting = true
+	m.todo = append(m.todo, effect{kind: doWait, delay: m.policy.backoff(failures)})
+	return m
+}
+
+func (m machine) cancelWait() machine {
+	if !m.waiting {
+		return m
+	}
+	m.waiting = false
+	return m.do(doCancelWait)
 }
 
 // forgive forgets all failures.
 func (m machine) forgive() machine {
-	m.failures, m.crashes = 0, nil
+	m.failures, m.crashes, m.tries = 0, nil, 0
 	return m
 }
 
 // down is the end of a process that was up.
-func (m machine) down(at time.Time) (machine, []effect) {
+func (m machine) down(at time.Time) machine {
 	if !m.upSince.IsZero() && at.Sub(m.upSince) >= m.policy.healthyAfter {
 		m = m.forgive()
 	}
@@ -229,8 +203,8 @@ func (m machine) down(at time.Time) (machine, []effect) {
 }
 
 // fail plans the next launch, later each time, or none after too many crashes.
-func (m machine) fail(at time.Time, crashed bool) (machine, []effect) {
-	m.killing, m.upSince = false, time.Time{}
+func (m machine) fail(at time.Time, crashed bool) machine {
+	m.upSince = time.Time{}
 	m.failures++
 	if crashed {
 		recent := slices.DeleteFunc(slices.Clone(m.crashes), func(t time.Time) bool {
@@ -239,11 +213,11 @@ func (m machine) fail(at time.Time, crashed bool) (machine, []effect) {
 		m.crashes = append(recent, at)
 		if len(m.crashes) >= m.policy.crashLimit {
 			m.state = Quarantined
-			return m, nil
+			return m
 		}
 	}
 	m.state = Backoff
-	return m, []effect{{kind: doWait, delay: m.policy.backoff(m.failures)}}
+	return m.wait(m.failures)
 }
 
 // backoff is the wait after so many failures in a row.

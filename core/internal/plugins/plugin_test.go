@@ -27,12 +27,16 @@ import (
 
 // runTestPlugin is the plugin that the test binary becomes. Its name chooses
 // what is wrong with it: the part before a dash, if there is one.
+//
+// The files "mode" and "version" in its data folder make it another version of
+// itself at its next start.
 func runTestPlugin(name string) {
 	mode, _, _ := strings.Cut(name, "-")
+	mode = fromFile("mode", mode)
 	beforeHandshake(mode)
 	manifest := sdk.Manifest{
 		Name:         name,
-		Version:      "1.2.3",
+		Version:      fromFile("version", "1.2.3"),
 		Title:        "Photos",
 		Capabilities: []sdk.Capability{{ID: name + ".storage", Title: "Can store media"}},
 		Routes: []sdk.Route{
@@ -44,6 +48,14 @@ func runTestPlugin(name string) {
 	sdk.Main(sdk.Plugin[testConfig]{Manifest: manifest, New: func(ctx context.Context, env sdk.Env, config testConfig) (http.Handler, error) {
 		return newTestHandler(ctx, mode, env, config)
 	}})
+}
+
+// fromFile is what the file in the working folder says, or the usual.
+func fromFile(name, usual string) string {
+	if text, err := os.ReadFile(name); err == nil {
+		return string(text)
+	}
+	return usual
 }
 
 // testConfig is the configuration of the test plugin.
@@ -154,6 +166,13 @@ type testHandler struct {
 
 func newTestHandler(ctx context.Context, mode string, env sdk.Env, config testConfig) (http.Handler, error) {
 	h := &testHandler{mode: mode, env: env, cfg: config}
+	h.note("configured", config.Library)
+	if config.Limit == hangLimit {
+		select {}
+	}
+	if config.Limit == fullLimit {
+		return nil, sdk.Errorf(sdk.NoSpace, "There isn't enough space.")
+	}
 	switch mode {
 	case "refuses":
 		return nil, sdk.Errorf(sdk.NoSpace, "There isn't enough space.").Because(errors.New("disk is full"))
@@ -188,6 +207,22 @@ func newTestHandler(ctx context.Context, mode string, env sdk.Env, config testCo
 	return h, nil
 }
 
+// Limits that the handler does not take.
+const (
+	hangLimit = 1000
+	fullLimit = 1001
+)
+
+// note adds a line to a file in the data folder.
+func (h *testHandler) note(file, line string) {
+	f, err := os.OpenFile(filepath.Join(h.env.DataDir, file), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintln(f, line)
+}
+
 // runGrandchild outlives its parent and keeps its pipes.
 func runGrandchild() {
 	time.Sleep(time.Minute)
@@ -201,7 +236,7 @@ func (h *testHandler) CheckHealth(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	if h.has("sick") {
+	if h.has("sick") || h.mode == "sick" {
 		return sdk.Errorf(sdk.NoSpace, "There isn't enough space.")
 	}
 	return nil
@@ -224,6 +259,10 @@ func (h *testHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch what := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]; what {
 	case "pid":
 		fmt.Fprint(w, os.Getpid())
+	case "zeros":
+		_, _ = w.Write(make([]byte, 4<<20))
+	case "library":
+		fmt.Fprint(w, h.cfg.Library)
 	case "env":
 		sdk.WriteJSON(w, http.StatusOK, map[string]any{"environ": os.Environ(), "env": h.env, "config": h.cfg, "dir": workDir()})
 	case "headers":

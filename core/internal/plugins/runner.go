@@ -46,7 +46,7 @@ func (r *pluginRunner) Start(context.Context) error {
 		func(out io.Reader) { <-started; r.stdout.run(out) },
 		func(out io.Reader) { r.stderr.run(out) })
 	if err != nil {
-		return startFailure(r.command.path, err)
+		return startFailure(r.command.name, err)
 	}
 	r.process = process
 	r.onStart(process)
@@ -74,7 +74,7 @@ func (r *pluginRunner) Stdout() io.ReadCloser { return r.stdout.passed }
 func (r *pluginRunner) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
 
 // Name is the program's path.
-func (r *pluginRunner) Name() string { return r.command.path }
+func (r *pluginRunner) Name() string { return r.command.name }
 
 // ID is the process id.
 func (r *pluginRunner) ID() string { return strconv.Itoa(r.process.cmd.Process.Pid) }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/salita-mesh/salita/sdk"
 )
 
@@ -21,35 +19,42 @@ const filePrefix = "salita-plugin-"
 type program struct {
 	name    string
 	dir     string // the plugin folder, links resolved
-	path    string
-	problem error // why it may not be run; an sdk.Error with a plain sentence
+	path    string // "" when there is none
+	id      fileID // of what path leads to
+	problem error  // why it may not be run; an sdk.Error with a plain sentence
 }
 
-// scan looks through the folders in order. The first file of a name is the one
-// that counts, and a later one is warned about. A folder that does not exist is
-// no error; one bad file never hides another.
-func scan(dirs []string, log hclog.Logger) []program {
-	var found []program
-	byName := make(map[string]program)
-	for _, dir := range dirs {
-		programs, err := scanDir(dir)
-		if err != nil {
-			log.Warn("plugin folder cannot be read", "folder", dir, "error", err)
+// same reports whether nothing has changed that matters to who runs it.
+func (p program) same(q program) bool {
+	return p.path == q.path && p.id.content() == q.id.content() && sentence(p.problem) == sentence(q.problem)
+}
+
+func sentence(err error) string {
+	if err == nil {
+		return ""
+	}
+	return sdk.AsError(err).Friendly()
+}
+
+// double is a second program for one plugin.
+type double struct{ used, ignored program }
+
+// merge puts what several folders hold together. The first program of a name is
+// the one that counts.
+func merge(folders [][]program) (byName map[string]program, doubles []double) {
+	byName = make(map[string]program)
+	for _, p := range slices.Concat(folders...) {
+		if first, taken := byName[p.name]; taken {
+			doubles = append(doubles, double{used: first, ignored: p})
 			continue
 		}
-		for _, p := range programs {
-			if first, taken := byName[p.name]; taken {
-				log.Warn("two programs for one plugin, the first is used", "plugin", p.name, "used", first.path, "ignored", p.path)
-				continue
-			}
-			byName[p.name] = p
-			found = append(found, p)
-		}
+		byName[p.name] = p
 	}
-	return found
+	return byName, doubles
 }
 
-// scanDir lists the plugin programs of one folder, by name.
+// scanDir lists the plugin programs of one folder, by name. One bad file never
+// hides another; a folder that does not exist holds nothing.
 func scanDir(dir string) ([]program, error) {
 	resolved, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,6 +77,7 @@ func scanDir(dir string) ([]program, error) {
 			continue
 		}
 		p := program{name: strings.TrimSuffix(name, ".exe"), dir: resolved, path: filepath.Join(resolved, e.Name())}
+		p.id, _ = identify(p.path)
 		p.problem = p.check()
 		found = append(found, p)
 	}

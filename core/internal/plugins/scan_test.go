@@ -5,13 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/go-hclog"
 )
 
-// folder makes a plugin folder of its own with the mode.
-func folder(t *testing.T, mode os.FileMode) string {
+// pluginFolder makes a plugin folder of its own with the mode.
+func pluginFolder(t *testing.T, mode os.FileMode) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "my plugins")
 	must(t, os.Mkdir(dir, 0o755))
@@ -27,7 +24,7 @@ func write(t *testing.T, path string, mode os.FileMode) {
 }
 
 func TestScanGivesOneReasonEach(t *testing.T) {
-	dir := folder(t, 0o755)
+	dir := pluginFolder(t, 0o755)
 	at := func(name string) string { return filepath.Join(dir, filePrefix+name) }
 	outside := filepath.Join(t.TempDir(), "program")
 	write(t, outside, 0o755)
@@ -56,7 +53,11 @@ func TestScanGivesOneReasonEach(t *testing.T) {
 		"link-outside":   "is a link that leaves its folder",
 		"dangling":       "leads nowhere.",
 	}
-	got := scan([]string{filepath.Join(dir, "missing"), dir}, discard())
+	if got, err := scanDir(filepath.Join(dir, "missing")); len(got) > 0 || err != nil {
+		t.Errorf("a missing folder: %v, %v", got, err)
+	}
+	got, err := scanDir(dir)
+	must(t, err)
 	if len(got) != len(want) {
 		t.Errorf("found %d programs, want %d: %+v", len(got), len(want), got)
 	}
@@ -74,9 +75,10 @@ func TestScanGivesOneReasonEach(t *testing.T) {
 }
 
 func TestScanRefusesAFolderThatOthersCanChange(t *testing.T) {
-	dir := folder(t, 0o777)
+	dir := pluginFolder(t, 0o777)
 	write(t, filepath.Join(dir, filePrefix+"good"), 0o755)
-	got := scan([]string{dir}, discard())
+	got, err := scanDir(dir)
+	must(t, err)
 	want := "Others can change the folder " + dir + ". Run: chmod go-w '" + dir + "'"
 	if len(got) != 1 || !strings.Contains(friendly(got[0].problem, "good"), want) {
 		t.Errorf("got %+v", got)
@@ -84,35 +86,26 @@ func TestScanRefusesAFolderThatOthersCanChange(t *testing.T) {
 }
 
 func TestScanFollowsALinkedFolder(t *testing.T) {
-	dir := folder(t, 0o755)
+	dir := pluginFolder(t, 0o755)
 	write(t, filepath.Join(dir, filePrefix+"good"), 0o755)
 	link := filepath.Join(t.TempDir(), "link")
 	must(t, os.Symlink(dir, link))
-	got := scan([]string{link}, discard())
+	got, err := scanDir(link)
+	must(t, err)
 	if len(got) != 1 || got[0].problem != nil || got[0].dir != dir {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestScanFirstFolderWins(t *testing.T) {
-	first, second := folder(t, 0o755), folder(t, 0o755)
-	write(t, filepath.Join(first, filePrefix+"twice"), 0o755)
-	write(t, filepath.Join(second, filePrefix+"twice"), 0o755)
-	write(t, filepath.Join(second, filePrefix+"once"), 0o755)
-	buf := &logBuffer{}
-	got := scan([]string{first, second}, hclog.New(&hclog.LoggerOptions{Output: buf}))
-	var paths []string
-	for _, p := range got {
-		paths = append(paths, p.path)
+func TestMergeFirstFolderWins(t *testing.T) {
+	first := []program{{name: "twice", path: "/a/twice", problem: refusal("no")}}
+	second := []program{{name: "once", path: "/b/once"}, {name: "twice", path: "/b/twice"}}
+	byName, doubles := merge([][]program{first, nil, second})
+	if len(byName) != 2 || byName["twice"].path != "/a/twice" || byName["once"].path != "/b/once" {
+		t.Errorf("got %+v", byName)
 	}
-	want := []string{filepath.Join(first, filePrefix+"twice"), filepath.Join(second, filePrefix+"once")}
-	if diff := cmp.Diff(want, paths); diff != "" {
-		t.Error(diff)
-	}
-	for _, path := range []string{first, second} {
-		if !strings.Contains(buf.String(), filepath.Join(path, filePrefix+"twice")) {
-			t.Errorf("the warning does not name %s: %s", path, buf)
-		}
+	if len(doubles) != 1 || doubles[0].used.path != "/a/twice" || doubles[0].ignored.path != "/b/twice" {
+		t.Errorf("got %+v", doubles)
 	}
 }
 
@@ -120,11 +113,12 @@ func TestForeignOwnerIsRefused(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
-	dir := folder(t, 0o755)
+	dir := pluginFolder(t, 0o755)
 	path := filepath.Join(dir, filePrefix+"theirs")
 	write(t, path, 0o755)
 	must(t, os.Chown(path, 12345, 12345))
-	got := scan([]string{dir}, discard())
+	got, err := scanDir(dir)
+	must(t, err)
 	if len(got) != 1 || !strings.Contains(friendly(got[0].problem, ""), "belongs to another user") {
 		t.Errorf("got %+v", got)
 	}

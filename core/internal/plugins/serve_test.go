@@ -99,7 +99,7 @@ func TestCrashIsNoticedAndCured(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "good")
 	timing := quick()
-	timing.BackoffMin, timing.BackoffMax = 50*time.Millisecond, time.Second
+	timing.BackoffMin, timing.BackoffMax = 400*time.Millisecond, time.Second
 	b.start(timing, enabled("good"))
 	first := b.pid("good")
 	resp, err := b.try(context.Background(), "GET", "/good/slow", nil)
@@ -111,8 +111,8 @@ func TestCrashIsNoticedAndCured(t *testing.T) {
 	if n := len(b.host.Capabilities()); n != 0 {
 		t.Errorf("%d capabilities of a dead plugin", n)
 	}
-	_, err = b.try(context.Background(), "GET", "/good/pid", nil)
-	if e := sdk.AsError(err); e.HTTPStatus() != 503 || e.Friendly() != "Photos is restarting" {
+	_, err = b.try(context.Background(), "POST", "/good/pid", nil)
+	if e := sdk.AsError(err); e.HTTPStatus() != 503 || e.Friendly() != "Photos is restarting" || e.RetryAfter < time.Second {
 		t.Errorf("got %v", err)
 	}
 	if _, err := io.ReadAll(resp.Body); err == nil {
@@ -313,9 +313,7 @@ func TestHostileOutput(t *testing.T) {
 	b.awaitLog("wrote to descriptor one")
 	b.call("GET", "/good/flood", nil)
 	b.call("GET", "/good/hello", nil)
-	must(t, b.host.Restart("good"))
-	b.await("good", Stopping)
-	b.await("good", Running)
+	b.restart("good")
 	b.awaitLog("plugin log lines suppressed: count=")
 	if n := strings.Count(b.log.String(), "flood: n="); n > 3*logLinesPerTick {
 		t.Errorf("%d lines of a flood", n)
@@ -360,7 +358,7 @@ func TestSocketFolderRemoved(t *testing.T) {
 		must(t, os.RemoveAll(d))
 	}
 	b.host.board.look().entries["good"].instance.transport.(interface{ CloseIdleConnections() }).CloseIdleConnections()
-	_, err := b.try(context.Background(), "GET", "/good/pid", nil)
+	_, err := b.try(context.Background(), "POST", "/good/pid", nil)
 	if sdk.AsError(err).HTTPStatus() != 502 {
 		t.Errorf("got %v", err)
 	}

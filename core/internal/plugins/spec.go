@@ -1,11 +1,6 @@
 package plugins
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-
-	"github.com/salita-mesh/salita/sdk/control"
-)
+import "github.com/salita-mesh/salita/sdk/control"
 
 // Spec is what the configuration says about one plugin.
 type Spec struct {
@@ -27,13 +22,11 @@ type Block struct {
 	Byte     int // from 0
 }
 
-// wire is the block in the form of the control plane.
+// wire is the block in the form of the control plane, without a revision.
 func (b Block) wire() control.Config {
-	sum := sha256.Sum256(b.Source)
 	return control.Config{
 		Filename: b.Filename,
 		Source:   b.Source,
 		Start:    control.Position{Line: max(b.Line, 1), Column: max(b.Column, 1), Byte: max(b.Byte, 0)},
-		Revision: hex.EncodeToString(sum[:]),
 	}
 }

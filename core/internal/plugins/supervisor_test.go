@@ -28,11 +28,23 @@ type fakePlugin struct {
 	signals  []string
 	deaf     bool // ignores everything but kill
 	released bool
+	order    order
+	answer   func(context.Context, assignment) error // of Configure
+	settings []string                                // that Configure was called with
 }
 
 func newFakePlugin() *fakePlugin {
 	fine := func(context.Context) error { return nil }
-	return &fakePlugin{gone: make(chan struct{}), health: fine, shutdown: fine}
+	return &fakePlugin{gone: make(chan struct{}), health: fine, shutdown: fine, answer: func(context.Context, assignment) error { return nil }}
+}
+
+func (f *fakePlugin) configure(ctx context.Context, a assignment) error {
+	var answer func(context.Context, assignment) error
+	f.set(func() {
+		f.settings = append(f.settings, string(a.spec.Config.Source))
+		answer = f.answer
+	})
+	return answer(ctx, a)
 }
 
 // set changes the fake under its lock.
@@ -91,12 +103,18 @@ func (f *fakePlugin) check(t *testing.T, released bool, signals ...string) {
 
 func (f *fakePlugin) instance() *instance {
 	return &instance{
-		group: f, control: f, exited: f.gone, drained: f.gone,
+		assignment: f.order.assignment,
+		revision:   f.order.revision(),
+		group:      f, control: f, exited: f.gone, drained: f.gone,
 		exitError: func() error { return &exitError{state: "exit status 1"} },
 		dial:      func(context.Context) (net.Conn, error) { a, _ := net.Pipe(); return a, nil },
 		transport: http.DefaultTransport,
+		limit:     100,
 		cleanUp:   func() { f.set(func() { f.released = true }) },
+		calls:     newGauge(),
+		pending:   newGauge(),
 		suspected: func() {},
+		configure: f.configure,
 	}
 }
 
@@ -110,6 +128,7 @@ type rig struct {
 	plugin *fakePlugin                         // the newest
 	next   func(*fakePlugin) (launched, error) // outcome of a launch
 	last   report
+	slow   *time.Duration // of each launch that is not cancelled
 }
 
 // inRig runs the test in a bubble and stops the supervisor at its end.
@@ -128,7 +147,7 @@ func inRig(t *testing.T, next func(*fakePlugin) (launched, error), test func(r *
 			defer close(done)
 			r.s.run(ctx)
 		}()
-		synctest.Wait()
+		r.assign(task("one"))
 		test(r)
 		cancel()
 		<-done
@@ -138,12 +157,50 @@ func inRig(t *testing.T, next func(*fakePlugin) (launched, error), test func(r *
 	})
 }
 
-func (r *rig) launch(context.Context) (launched, error) {
+func (r *rig) launch(ctx context.Context, o order) (launched, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.starts = append(r.starts, time.Now())
-	r.plugin = newFakePlugin()
-	return r.next(r.plugin)
+	if r.slow != nil && *r.slow > 0 {
+		r.mu.Unlock()
+		select {
+		case <-time.After(*r.slow):
+		case <-ctx.Done():
+		}
+		r.mu.Lock()
+		if ctx.Err() != nil {
+			return launched{}, ctx.Err()
+		}
+	}
+	f := newFakePlugin()
+	f.order = o
+	l, err := r.next(f)
+	if err == nil {
+		r.plugin = f
+	}
+	return l, err
+}
+
+// task is an assignment with the settings.
+func task(settings string) assignment {
+	return assignment{
+		wanted:  true,
+		spec:    Spec{Name: "x", Enabled: true, Config: Block{Source: []byte(settings)}},
+		program: program{name: "x", path: "/x", id: fileID{inode: 1}},
+	}
+}
+
+// assign gives the supervisor something to do and waits until that is under way.
+func (r *rig) assign(a assignment) {
+	r.s.inbox.assign(a)
+	synctest.Wait()
+}
+
+// set changes what the launches go by.
+func (r *rig) set(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
 }
 
 func (r *rig) report() report {
@@ -215,7 +272,7 @@ func TestSupervisorDoesNotRepeatWhatCannotWork(t *testing.T) {
 	}, func(r *rig) {
 		r.pass(time.Hour)
 		r.want(Failed, 1)
-		r.s.ask(context.Background(), inRestart)
+		r.s.inbox.restart()
 		synctest.Wait()
 		r.want(Running, 2)
 	})
@@ -314,7 +371,7 @@ func TestSupervisorStopsPolitely(t *testing.T) {
 			inRig(t, ok, func(r *rig) {
 				f := r.current()
 				f.set(func() { c.spoil(f) })
-				r.s.ask(context.Background(), inRestart)
+				r.s.inbox.restart()
 				r.pass(c.most)
 				r.want(Running, 2)
 				f.check(t, true, c.signals...)
@@ -325,12 +382,13 @@ func TestSupervisorStopsPolitely(t *testing.T) {
 
 func TestSupervisorCancelsALaunch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		launch := func(ctx context.Context) (launched, error) {
+		launch := func(ctx context.Context, _ order) (launched, error) {
 			<-ctx.Done()
 			return launched{}, ctx.Err()
 		}
 		var states []State
 		s := newSupervisor(launch, Timing{}.withDefaults(), jitter, discard(), func(r report) { states = append(states, r.state) })
+		s.inbox.assign(task(""))
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		s.run(ctx)

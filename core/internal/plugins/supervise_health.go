@@ -1,0 +1,37 @@
+package plugins
+
+import "context"
+
+type checkResult struct {
+	instance *instance
+	err      error
+}
+
+// check starts a health check, unless one is under way.
+func (s *supervisor) check() {
+	if s.instance == nil || s.checking || s.machine.stopping {
+		return
+	}
+	s.checking = true
+	i := s.instance
+	s.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.timing.HealthTimeout)
+		defer cancel()
+		s.checks <- checkResult{instance: i, err: i.checkHealth(ctx)}
+	})
+}
+
+func (s *supervisor) checked(r checkResult) {
+	s.checking = false
+	if r.instance != s.instance {
+		return // of a process that is gone
+	}
+	kind := healthInput(r.err)
+	switch {
+	case kind == inHealthy:
+		s.report.failure = nil
+	case s.machine.state == Running || kind == inLost:
+		s.failed(r.err)
+	}
+	s.feed(input{kind: kind})
+}

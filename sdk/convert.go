@@ -10,6 +10,9 @@ import (
 
 func manifestToWire(m Manifest) *pluginv1.Manifest {
 	out := &pluginv1.Manifest{Name: m.Name, Version: m.Version, Title: m.Title, SdkVersion: sdkVersion(), Paths: m.Paths, Features: wire.Features()}
+	if m.Alone {
+		out.Features = append(out.Features, wire.FeatureAlone)
+	}
 	for _, c := range m.Capabilities {
 		out.Capabilities = append(out.Capabilities, &pluginv1.Capability{Id: c.ID, Title: c.Title, Route: c.Route})
 	}

@@ -18,6 +18,11 @@ type Manifest struct {
 	// as a string or a list of strings: "library". The plugin may work in those
 	// and in its data folder; where the system can enforce that, nowhere else.
 	Paths []string `json:"paths,omitempty"`
+	// Alone says that two processes of the plugin must never work side by side.
+	// Otherwise a new version is started, and checked, beside the one it replaces,
+	// and for a moment both work in the data folder. With Alone the old one ends
+	// first, and requests wait or fail in between.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Capability is one thing a device can do for the others.

@@ -130,6 +130,20 @@ func TestServiceManifest(t *testing.T) {
 	}
 }
 
+func TestManifestOnTheWire(t *testing.T) {
+	m := goodManifest()
+	for _, alone := range []bool{false, true} {
+		m.Alone = alone
+		w := manifestToWire(m)
+		if slices.Contains(w.GetFeatures(), "alone") != alone || !slices.Contains(w.GetFeatures(), "watch") {
+			t.Errorf("alone %v: features %v", alone, w.GetFeatures())
+		}
+		if !slices.Equal(w.GetPaths(), m.Paths) || w.GetCapabilities()[0].GetRoute() != m.Capabilities[0].Route {
+			t.Errorf("got %v", w)
+		}
+	}
+}
+
 func TestServiceNewConfigurationReplacesTheOld(t *testing.T) {
 	f := newFixture(t)
 	f.configured(`text = "old"`)

@@ -57,7 +57,7 @@ func (c *Client) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	m := resp.GetManifest()
 	features := m.GetFeatures()
 	c.features.Store(&features)
-	out := sdk.Manifest{Name: m.GetName(), Version: m.GetVersion(), Title: m.GetTitle(), Paths: m.GetPaths()}
+	out := sdk.Manifest{Name: m.GetName(), Version: m.GetVersion(), Title: m.GetTitle(), Paths: m.GetPaths(), Alone: c.Has(FeatureAlone)}
 	for _, x := range m.GetCapabilities() {
 		out.Capabilities = append(out.Capabilities, sdk.Capability{ID: x.GetId(), Title: x.GetTitle(), Route: x.GetRoute()})
 	}

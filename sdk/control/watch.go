@@ -19,6 +19,10 @@ import (
 // gateway that it reads them.
 const FeatureWatch = wire.FeatureWatch
 
+// FeatureAlone is the word by which a plugin says that two processes of it must
+// never be configured at the same time; see sdk.Manifest.Alone.
+const FeatureAlone = wire.FeatureAlone
+
 // Features are the words for what this version of the gateway's end knows, for
 // Environment.Features.
 func Features() []string { return wire.Features() }

@@ -120,6 +120,17 @@ func TestWatchOfPluginsWithoutEvents(t *testing.T) {
 	}
 }
 
+func TestManifestAlone(t *testing.T) {
+	for word, want := range map[string]bool{FeatureWatch: false, FeatureAlone: true} {
+		c := dial(t, &fakePlugin{manifest: &pluginv1.GetManifestResponse{Manifest: &pluginv1.Manifest{Features: []string{word}}}})
+		m, err := c.Manifest(t.Context())
+		must(t, err)
+		if m.Alone != want || c.Has(FeatureAlone) != want {
+			t.Errorf("%s: %+v", word, m)
+		}
+	}
+}
+
 func TestPublishedValidate(t *testing.T) {
 	full := `"` + strings.Repeat("x", sdk.MaxEventBytes-2) + `"`
 	for _, c := range []struct {

@@ -38,6 +38,10 @@ const (
 // FeatureWatch is the word for the call Watch and its events.
 const FeatureWatch = "watch"
 
+// FeatureAlone is the word for a plugin of which two processes must never work
+// side by side.
+const FeatureAlone = "alone"
+
 // Features are the words for everything that this version knows beyond the
 // first calls, on either side.
 func Features() []string { return []string{FeatureWatch} }

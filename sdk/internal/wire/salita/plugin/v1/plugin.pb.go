@@ -22,6 +22,8 @@
 //
 // Features so far:
 //   "watch"  the call Watch
+//   "alone"  of a plugin: two processes of it must never be configured at the
+//            same time, so that a new version waits for the end of the old one
 
 package pluginv1
 

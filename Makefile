@@ -33,6 +33,7 @@ build: ## build bin/salita and the plugins in bin/plugins
 test: build ## all tests, with the race detector; installs a browser when there is none
 	./scripts/install-test-tools
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+	./scripts/fuzz 3s FuzzBrowserRequests FuzzVerify FuzzFirstBytes FuzzDecode FuzzContentDisposition
 
 test-long: build ## the same with long crash, soak and fuzz runs (about half an hour)
 	./scripts/install-test-tools

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -27,15 +29,26 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	refuseBody(c)
 	c.Set(peer.HeaderError, string(e.Kind))
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	switch e.HTTPStatus() {
-	case http.StatusUnauthorized:
+	if e.HTTPStatus() == http.StatusUnauthorized {
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		c.Set(fiber.HeaderRetryAfter, "1")
+	}
+	if seconds := retryAfter(e); seconds > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	return c.Status(e.HTTPStatus()).JSON(sdk.ErrorBody{
 		Error: e.Friendly(), Code: e.Kind, Hint: e.Hint, Reference: reference,
 	})
+}
+
+// retryAfter is after how many seconds trying again may help; 0 when that is
+// not known.
+func retryAfter(e *sdk.Error) int {
+	seconds := int(math.Ceil(e.RetryAfter.Seconds()))
+	switch e.HTTPStatus() {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return max(seconds, 1)
+	}
+	return seconds
 }
 
 // refuseBody ends the connection after the answer when a large body may still be

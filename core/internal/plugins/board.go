@@ -37,11 +37,12 @@ type board struct {
 // entry is one plugin on the board. It is a value and never changed in place.
 type entry struct {
 	status    Status
-	manifest  *sdk.Manifest // that status and routes were made from
-	routes    *routeTable   // nil until the manifest is known
-	instance  *instance     // nil unless requests may be sent to it
-	returning bool          // without an instance: there will be one soon
-	resumes   time.Time     // when the next launch begins, if that is known
+	manifest  *sdk.Manifest   // that status and routes were made from
+	routes    *routeTable     // nil until the manifest is known
+	calls     map[string]Call // by capability id
+	instance  *instance       // nil unless requests may be sent to it
+	returning bool            // without an instance: there will be one soon
+	resumes   time.Time       // when the next launch begins, if that is known
 }
 
 // newEntry is a plugin of which no more is known than its program.
@@ -62,6 +63,7 @@ func (e *entry) apply(r report) {
 	if r.manifest != nil && r.manifest != e.manifest {
 		e.manifest = r.manifest
 		e.routes = newRouteTable(r.manifest.Routes)
+		e.calls = callsOf(r.manifest)
 		e.status.Title = r.manifest.Title
 		e.status.Version = r.manifest.Version
 		e.status.Capabilities = r.manifest.Capabilities

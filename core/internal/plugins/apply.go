@@ -161,7 +161,7 @@ func (h *Host) assign(a assignment) {
 	if !ok {
 		h.board.update(name, func(e *entry) { *e = newEntry(a.program, Starting) })
 		log := h.opts.Log.Named(printable(name, sdk.MaxNameLength))
-		s = newSupervisor(h.launch, h.opts.Timing, jitter, log, func(r report) { h.show(name, r) })
+		s = newSupervisor(h.launch, h.timing(name), jitter, log, func(r report) { h.show(name, r) })
 		h.supervisors[name] = s
 		h.work.Go(func() { s.run(h.life) })
 		log.Debug("plugin enabled")
@@ -222,6 +222,9 @@ func (h *Host) launch(ctx context.Context, o order) (launched, error) {
 		maxRequests: h.opts.MaxRequests,
 		timing:      h.opts.Timing,
 		log:         h.opts.Log.Named(printable(name, sdk.MaxNameLength)),
+	}
+	if dir := h.attachTo[name]; dir != "" {
+		return l.attach(ctx, dir)
 	}
 	return l.launch(ctx)
 }

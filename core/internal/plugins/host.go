@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/salita-mesh/salita/sdk"
+	"github.com/salita-mesh/salita/sdk/control"
 )
 
 // Options say how a Host works. Dirs, DataDir and Log are required.
@@ -40,6 +42,8 @@ type Host struct {
 	opts  Options
 	board *board
 	vault *vault
+
+	attachTo map[string]string // folders of the plugins that a person starts, by name; fixed by Start
 
 	runMu sync.Mutex
 	run   *runDir
@@ -103,6 +107,10 @@ func (h *Host) Start(ctx context.Context, specs []Spec) error {
 
 // open makes the private folders.
 func (h *Host) open() error {
+	attachTo, err := control.ParseAttach(os.Getenv(control.AttachVariable))
+	if err != nil {
+		return err
+	}
 	bases := runBases()
 	if h.opts.RunDir != "" {
 		bases = []string{h.opts.RunDir}
@@ -117,7 +125,7 @@ func (h *Host) open() error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.run, h.vault = run, vault
+	h.run, h.vault, h.attachTo = run, vault, attachTo
 	return nil
 }
 

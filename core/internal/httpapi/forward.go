@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/listener"
+	"github.com/salita-mesh/salita/core/internal/plugins"
 	"github.com/salita-mesh/salita/sdk"
 )
 
@@ -28,6 +30,35 @@ func (s *Server) forward(c *call) error {
 	if err != nil {
 		return err
 	}
+	return c.pass(to, target)
+}
+
+// useCapability carries a request to the route by which a capability is used, for
+// callers who know what they want and not which plugin does it.
+func (s *Server) useCapability(c *call) error {
+	target, err := requestURL(c.Ctx)
+	if err != nil {
+		return err
+	}
+	to, err := s.Router.Capability(c.who.Principal, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	if c.Method() != to.Method && (c.Method() != http.MethodHead || to.Method != http.MethodGet) {
+		c.Set(fiber.HeaderAllow, to.Method)
+		return (&sdk.Error{Kind: sdk.Unsupported, Status: http.StatusMethodNotAllowed}).
+			Because(fmt.Errorf("capability is used by %s, not %s", to.Method, c.Method()))
+	}
+	plain, err := url.PathUnescape(to.Path)
+	if err != nil {
+		return err
+	}
+	target.Path, target.RawPath = plain, to.Path
+	return c.pass(to.Match, target)
+}
+
+// pass carries the request to the plugin and its answer back.
+func (c *call) pass(to plugins.Match, target *url.URL) error {
 	// No context ends the call: a stop lets it finish, and then the plugin's own
 	// end ends it.
 	req := c.outgoing(context.Background(), c.Method(), target)

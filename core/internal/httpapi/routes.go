@@ -103,6 +103,7 @@ func (s *Server) mount() {
 			s.app.Add(http.MethodHead, r.path, s.handler(r.access, r.handle))
 		}
 	}
+	s.app.All("/capabilities/:id", s.handler(open, s.useCapability))
 	s.app.All("/*", s.handler(open, s.forward)) // the router asks who may
 }
 

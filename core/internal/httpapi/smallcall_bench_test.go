@@ -82,6 +82,7 @@ func echoPlugin() sdk.Plugin[struct{}] {
 	return sdk.Plugin[struct{}]{
 		Manifest: sdk.Manifest{
 			Name: "echo", Version: "1", Title: "Echo",
+			Capabilities: []sdk.Capability{{ID: "echo.small", Title: "Can echo", Route: "POST /echo/small"}},
 			Routes: []sdk.Route{
 				{Pattern: "POST /echo/small", Permission: "echo:use"},
 				{Pattern: "GET /echo/pid", Permission: "echo:use"},

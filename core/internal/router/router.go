@@ -12,6 +12,7 @@ import (
 // Plugins finds the plugin route that a request fits.
 type Plugins interface {
 	Route(method, path string) (plugins.Match, bool)
+	Capability(id string) (plugins.Call, bool)
 }
 
 var _ Plugins = (*plugins.Host)(nil)
@@ -36,6 +37,19 @@ func (r *Router) Route(p auth.Principal, method, path string) (plugins.Match, er
 		return plugins.Match{}, &sdk.Error{Kind: sdk.NotFound}
 	}
 	return match, Permit(p, match.Permission)
+}
+
+// Capability finds the request by which a capability is used, and checks that
+// the caller may make it.
+func (r *Router) Capability(p auth.Principal, id string) (plugins.Call, error) {
+	if err := PermitKnown(p); err != nil {
+		return plugins.Call{}, err
+	}
+	call, ok := r.plugins.Capability(id)
+	if !ok {
+		return plugins.Call{}, &sdk.Error{Kind: sdk.NotFound}
+	}
+	return call, Permit(p, call.Permission)
 }
 
 // PermitKnown checks that the principal is somebody.

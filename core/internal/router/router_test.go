@@ -16,6 +16,34 @@ func (f fakePlugins) Route(method, path string) (plugins.Match, bool) {
 	return plugins.Match{Plugin: "media", Permission: permission}, ok
 }
 
+func (f fakePlugins) Capability(id string) (plugins.Call, bool) {
+	permission, ok := f[id]
+	return plugins.Call{Match: plugins.Match{Plugin: "media", Permission: permission}, Method: "POST", Path: "/media/upload"}, ok
+}
+
+func TestCapability(t *testing.T) {
+	r := New(fakePlugins{"media.storage": "media:upload"})
+	uploader := auth.Principal{Device: "phone", Grant: mesh.Grant{"media:upload"}}
+	reader := auth.Principal{Device: "phone", Grant: mesh.Grant{"media:read"}}
+	for _, tt := range []struct {
+		p    auth.Principal
+		id   string
+		want sdk.Kind
+	}{
+		{uploader, "media.storage", ""},
+		{auth.Principal{Owner: true}, "media.storage", ""},
+		{reader, "media.storage", sdk.Forbidden},
+		{reader, "media.nothing", sdk.NotFound},
+		{auth.Principal{}, "media.storage", sdk.SignIn},
+		{auth.Principal{}, "media.nothing", sdk.SignIn},
+	} {
+		call, err := r.Capability(tt.p, tt.id)
+		if sdk.KindOf(err) != tt.want || err == nil && call.Path != "/media/upload" {
+			t.Errorf("%+v calls %s: %+v, %v", tt.p, tt.id, call, err)
+		}
+	}
+}
+
 func TestRoute(t *testing.T) {
 	r := New(fakePlugins{"GET /media": "media:read", "POST /media/upload": "media:upload", "GET /media/oops": ""})
 	nobody := auth.Principal{}

@@ -4,23 +4,25 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/salita-mesh/salita/core/internal/config"
 	"github.com/salita-mesh/salita/core/internal/plugins"
 )
 
 func (a *App) newPlugins() *plugins.Host {
+	options := pluginOptions(a.config(), a.log.Named("plugins"))
+	options.DeviceName = a.identity.Name
+	return plugins.New(options)
+}
+
+// pluginOptions are what can be told about plugins without a running gateway.
+func pluginOptions(c Config, log hclog.Logger) plugins.Options {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = "" // "~/" in a plugin's configuration is then an error there
 	}
-	return plugins.New(plugins.Options{
-		Dirs:       pluginDirs(a.config()),
-		DataDir:    a.config().DataDir,
-		HomeDir:    home,
-		DeviceName: a.identity.Name,
-		Version:    Version,
-		Log:        a.log.Named("plugins"),
-	})
+	return plugins.Options{Dirs: pluginDirs(c), DataDir: c.DataDir, HomeDir: home, Version: Version, Log: log}
 }
 
 // pluginDirs are the folders with plugin programs: what a person put into the
@@ -33,15 +35,8 @@ func pluginDirs(c Config) []string {
 	return dirs
 }
 
-// applier is a plugin host that takes over another configuration while it runs.
-type applier interface {
-	Apply(specs []plugins.Spec, dirs []string)
-}
-
 func (a *App) applyPlugins() error {
-	if host, ok := any(a.plugins).(applier); ok {
-		host.Apply(pluginSpecs(a.config().Plugins), pluginDirs(a.config()))
-	}
+	a.plugins.Apply(pluginSpecs(a.config().Plugins), pluginDirs(a.config()))
 	return nil
 }
 

@@ -104,7 +104,12 @@ func (a *App) applyCertificate() error {
 	return a.identity.UseCertificate(identity.CertificateFiles(a.config().Certificate))
 }
 
-func (a *App) applyName() error { return a.identity.Configured(a.config().Device.Name) }
+// applyName takes the name to the plugins as well, which tell it to people.
+func (a *App) applyName() error {
+	err := a.identity.Configured(a.config().Device.Name)
+	a.plugins.Refresh()
+	return err
+}
 
 // applyNames puts the names into the certificate; a request's are looked up.
 func (a *App) applyNames() error { return a.identity.RefreshCertificate() }

@@ -82,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", "", "folder that holds everything of this gateway (default ~/.salita)")
-	root.AddCommand(a.serve(), a.open(), a.pair(), a.devices(), a.send(), a.plugins(), a.version())
+	root.AddCommand(a.serve(), a.open(), a.pair(), a.devices(), a.send(), a.plugins(), a.check(), a.version())
 	return root
 }
 
@@ -101,12 +101,14 @@ func (a *app) explain(err error) {
 	var config *core.ConfigError
 	var use usageError
 	var wrong wrongConfig
+	var found errFound
 	var answer *client.Error
 	switch {
 	case errors.As(err, &config):
 		fmt.Fprintln(a.err, config.Error())
 	case errors.As(err, &wrong):
 		fmt.Fprintln(a.err, wrong.text)
+	case errors.As(err, &found): // everything is said
 	case errors.As(err, &use):
 		fmt.Fprintf(a.err, "%v\nTry: salita --help\n", use.error)
 	case errors.Is(err, client.ErrNotRunning):
@@ -131,7 +133,10 @@ func exitCode(err error) int {
 	var config *core.ConfigError
 	var use usageError
 	var wrong wrongConfig
+	var found errFound
 	switch {
+	case errors.As(err, &found):
+		return found.code
 	case errors.As(err, &config), errors.As(err, &use), errors.As(err, &wrong):
 		return exitUsage
 	case errors.Is(err, client.ErrNotRunning):

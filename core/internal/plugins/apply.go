@@ -209,8 +209,16 @@ func enabledIn(specs []Spec, name string) bool {
 
 // launch carries out one order of a supervisor.
 func (h *Host) launch(ctx context.Context, o order) (launched, error) {
+	l := h.launcher(o)
+	if dir := h.attachTo[o.spec.Name]; dir != "" {
+		return l.attach(ctx, dir)
+	}
+	return l.launch(ctx)
+}
+
+func (h *Host) launcher(o order) *launcher {
 	name := o.spec.Name
-	l := &launcher{
+	return &launcher{
 		order:       o,
 		vault:       h.vault,
 		reserved:    h.opts.Reserved,
@@ -223,10 +231,6 @@ func (h *Host) launch(ctx context.Context, o order) (launched, error) {
 		timing:      h.opts.Timing,
 		log:         h.opts.Log.Named(printable(name, sdk.MaxNameLength)),
 	}
-	if dir := h.attachTo[name]; dir != "" {
-		return l.attach(ctx, dir)
-	}
-	return l.launch(ctx)
 }
 
 // environment is what the plugin is told about where it runs, but for its own

@@ -162,6 +162,7 @@ func (h *Host) assign(a assignment) {
 		h.board.update(name, func(e *entry) { *e = newEntry(a.program, Starting) })
 		log := h.opts.Log.Named(printable(name, sdk.MaxNameLength))
 		s = newSupervisor(h.launch, h.timing(name), jitter, log, func(r report) { h.show(name, r) })
+		s.publish = h.opts.Publish
 		h.supervisors[name] = s
 		h.work.Go(func() { s.run(h.life) })
 		log.Debug("plugin enabled")
@@ -226,6 +227,7 @@ func (h *Host) launcher(o order) *launcher {
 		sockets:     h.socketFolder,
 		environment: h.environment,
 		lookupEnv:   os.LookupEnv,
+		mesh:        h.opts.Mesh(name),
 		transport:   h.opts.Transport,
 		maxRequests: h.opts.MaxRequests,
 		timing:      h.opts.Timing,
@@ -240,5 +242,6 @@ func (h *Host) environment(a assignment) control.Environment {
 		DeviceName:     a.device,
 		HomeDir:        h.opts.HomeDir,
 		GatewayVersion: h.opts.Version,
+		Features:       control.Features(),
 	}
 }

@@ -19,6 +19,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
+// testLogger logs everything into the buffer.
+func testLogger(b *logBuffer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: b, Name: "plugins"})
+}
+
 func discard() hclog.Logger { return hclog.NewNullLogger() }
 
 // patience bounds every wait of a test; nothing is decided by it.
@@ -159,7 +164,7 @@ func (b *bench) start(timing Timing, specs []Spec, options ...func(*Options)) *H
 		HomeDir:    "/home/owner",
 		DeviceName: func() string { return "Study" },
 		Version:    "9.9",
-		Log:        hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: b.log, Name: "plugins"}),
+		Log:        testLogger(b.log),
 		RunDir:     b.root,
 		Timing:     timing,
 	}

@@ -2,9 +2,11 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +32,13 @@ type Options struct {
 	RunDir      string    // where the private folder for sockets is made; "": the user's runtime or temporary folder
 	Transport   Transport // makes the HTTP client of each launch; nil: dataplane's
 	MaxRequests int       // at once per plugin; 0: 256
-	Timing      Timing
+
+	// Mesh is what the gateway serves to the plugin of that name, on a socket of
+	// its own: the way to other devices. nil, or a nil handler, offers nothing.
+	Mesh    func(plugin string) http.Handler
+	Publish Publish // takes the plugins' own events; nil: nobody
+
+	Timing Timing
 }
 
 // defaultMaxRequests is how many requests a plugin gets at once.
@@ -72,6 +80,12 @@ func New(opts Options) *Host {
 	}
 	if opts.Transport == nil {
 		opts.Transport = standardTransport(opts.MaxRequests)
+	}
+	if opts.Mesh == nil {
+		opts.Mesh = func(string) http.Handler { return nil }
+	}
+	if opts.Publish == nil {
+		opts.Publish = func(string, string, json.RawMessage, uint64) {}
 	}
 	if opts.DeviceName == nil {
 		opts.DeviceName = func() string { return "" }

@@ -45,6 +45,9 @@ type instance struct {
 	revision  string // of the configuration in force; "": not known
 	refused   string // of the last one that the plugin did not take
 
+	// watch reads what the plugin tells by itself.
+	watch func(context.Context, func(control.Event) error) error
+
 	calls     *gauge // requests from the first byte to the last
 	pending   *gauge // requests that have no answer yet
 	suspected func() // a request found the socket dead

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ type launcher struct {
 	sockets     func() (string, error)
 	environment func(assignment) control.Environment
 	lookupEnv   func(string) (string, bool)
+	mesh        http.Handler // what the gateway serves to the plugin; nil: nothing
 	transport   Transport
 	maxRequests int
 	timing      Timing
@@ -57,15 +59,30 @@ func (l *launcher) bringUp(ctx context.Context, c *connection, program *programC
 	if err := l.connect(ctx, c, program.path); err != nil {
 		return launched{}, err
 	}
-	result, err := l.introduce(ctx, c)
-	if result.instance != nil {
-		result.instance.program = program
-		result.instance.cleanUp = func() {
-			c.close()
-			program.release()
-		}
+	host, err := l.serveHost(c)
+	if err != nil {
+		return launched{}, err
 	}
-	return result, err
+	result, err := l.introduce(ctx, c)
+	if err != nil {
+		host.close()
+		return result, err
+	}
+	result.instance.program = program
+	result.instance.cleanUp = func() {
+		c.close()
+		host.close()
+		program.release()
+	}
+	return result, nil
+}
+
+// serveHost offers the gateway's own HTTP to the plugin; nil when there is none.
+func (l *launcher) serveHost(c *connection) (*hostServer, error) {
+	if l.mesh == nil {
+		return nil, nil
+	}
+	return openHostSocket(c.socketDir, l.mesh, l.log)
 }
 
 // prepare checks the program and its folder and returns the copy that is to be
@@ -158,6 +175,9 @@ const featureAlone = "alone"
 func (l *launcher) configure(ctx context.Context, c *connection, a assignment) (control.Endpoint, error) {
 	env := l.environment(a)
 	env.DataDir, env.SocketDir, env.LogLevel = l.dataDir, c.socketDir, levelWord(l.log.GetLevel())
+	if l.mesh != nil {
+		env.HostSocket = filepath.Join(c.socketDir, hostSocketName)
+	}
 	config := a.spec.Config.wire()
 	config.Revision = a.revision()
 	endpoint, remarks, err := c.control.Configure(ctx, config, env)
@@ -212,6 +232,7 @@ func (l *launcher) instance(c *connection, endpoint control.Endpoint) *instance 
 		calls:      newGauge(),
 		pending:    newGauge(),
 		suspected:  func() {},
+		watch:      c.control.Watch,
 		configure: func(ctx context.Context, a assignment) error {
 			return l.configureAgain(ctx, c, a, endpoint)
 		},

@@ -46,7 +46,7 @@ func runTestPlugin(name string) {
 	}
 	spoilManifest(mode, &manifest)
 	sdk.Main(sdk.Plugin[testConfig]{Manifest: manifest, New: func(ctx context.Context, env sdk.Env, config testConfig) (http.Handler, error) {
-		return newTestHandler(ctx, mode, env, config)
+		return newTestHandler(ctx, name, mode, env, config)
 	}})
 }
 
@@ -159,13 +159,14 @@ func spoilManifest(mode string, m *sdk.Manifest) {
 
 // testHandler answers GET and POST /<name>/<what>.
 type testHandler struct {
+	name string
 	mode string
 	env  sdk.Env
 	cfg  testConfig
 }
 
-func newTestHandler(ctx context.Context, mode string, env sdk.Env, config testConfig) (http.Handler, error) {
-	h := &testHandler{mode: mode, env: env, cfg: config}
+func newTestHandler(ctx context.Context, name, mode string, env sdk.Env, config testConfig) (http.Handler, error) {
+	h := &testHandler{name: name, mode: mode, env: env, cfg: config}
 	h.note("configured", config.Library)
 	if config.Limit == hangLimit {
 		select {}
@@ -261,6 +262,23 @@ func (h *testHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, os.Getpid())
 	case "zeros":
 		_, _ = w.Write(make([]byte, 4<<20))
+	case "tell":
+		for i := range 3 {
+			h.env.Events.Publish(h.name+".told", map[string]int{"n": i})
+		}
+	case "shout":
+		for i := range 5000 {
+			h.env.Events.Publish(h.name+".shouted", map[string]int{"n": i})
+		}
+	case "changed":
+		h.env.Events.HealthChanged()
+	case "devices":
+		devices, err := h.env.Host.Devices(r.Context(), "media.storage")
+		if err != nil {
+			sdk.WriteError(w, r, h.env.Logger, err)
+			return
+		}
+		sdk.WriteJSON(w, http.StatusOK, devices)
 	case "library":
 		fmt.Fprint(w, h.cfg.Library)
 	case "env":

@@ -43,7 +43,7 @@ func (s *supervisor) forget() {
 func (s *supervisor) adapt(c change) {
 	switch c {
 	case noChange:
-		s.publish() // the place of something may be another
+		s.announce() // the place of something may be another
 	case newDevice:
 		s.configure()
 	case newConfig:
@@ -83,7 +83,7 @@ func (s *supervisor) configure() {
 	switch a.revision() {
 	case i.revision:
 		s.report.config = nil
-		s.publish()
+		s.announce()
 		return
 	case i.refused:
 		return
@@ -122,7 +122,7 @@ func (s *supervisor) configured(r configResult) {
 	if r.err != nil {
 		s.logFailure("plugin not configured, its earlier settings stay in force", r.err)
 	}
-	s.publish()
+	s.announce()
 }
 
 // isAnswer reports whether the plugin itself refused.

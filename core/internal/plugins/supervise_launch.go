@@ -120,11 +120,32 @@ func (s *supervisor) adopt() {
 	if l.health != nil {
 		s.logFailure("plugin failed", l.health)
 	}
-	s.publish()
+	s.announce()
+	s.follow(s.instance)
 	if earlier != nil {
 		s.retire(earlier, s.timing.Grace)
 	}
 	s.configure()
+}
+
+// follow reads the events of a process to its end.
+func (s *supervisor) follow(i *instance) {
+	f := newFollower(s.assignment.spec.Name, s.publish, s.inbox.check, s.log)
+	s.work.Go(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			f.run(ctx, i.watch)
+		}()
+		select {
+		case <-ended:
+		case <-i.exited:
+			cancel()
+			<-ended
+		}
+	})
 }
 
 // discard stops what was launched and is not wanted any more.

@@ -35,6 +35,7 @@ type supervisor struct {
 	jitter   func(time.Duration) time.Duration
 	log      hclog.Logger
 	tell     func(report)
+	publish  Publish // takes the plugin's own events
 
 	inbox    *inbox
 	launches chan launchResult
@@ -157,7 +158,7 @@ func (s *supervisor) feed(in input) {
 	if next.state != before {
 		s.log.Debug("plugin state", "from", string(before), "to", string(next.state), "because", string(in.kind))
 	}
-	s.publish()
+	s.announce()
 }
 
 func (s *supervisor) perform(e effect) {
@@ -198,7 +199,7 @@ func (s *supervisor) logFailure(message string, err error) {
 	s.log.Error(message, "error", printable(err.Error(), maxLogText))
 }
 
-func (s *supervisor) publish() {
+func (s *supervisor) announce() {
 	r := &s.report
 	r.assignment = s.assignment
 	r.state = s.machine.state

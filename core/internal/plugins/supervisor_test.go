@@ -115,6 +115,7 @@ func (f *fakePlugin) instance() *instance {
 		pending:   newGauge(),
 		suspected: func() {},
 		configure: f.configure,
+		watch:     func(context.Context, func(control.Event) error) error { return control.ErrUnsupported },
 	}
 }
 

@@ -39,6 +39,7 @@ func (g *gateway) install(program string) {
 type pluginState struct {
 	Name      string `json:"name"`
 	State     string `json:"state"`
+	Version   string `json:"version"`
 	LastError string `json:"last_error"`
 }
 
@@ -59,17 +60,12 @@ func (g *gateway) pluginState(name string) pluginState {
 // awaitPlugin waits until a plugin is in the state.
 func (g *gateway) awaitPlugin(name, state string) pluginState {
 	g.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		p := g.pluginState(name)
-		if p.State == state {
-			return p
-		}
-		if time.Now().After(deadline) {
-			g.t.Fatalf("plugin %s is %+v, want %s", name, p, state)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	var p pluginState
+	g.await("plugin "+name+" is "+state, func() bool {
+		p = g.pluginState(name)
+		return p.State == state
+	})
+	return p
 }
 
 // ask sends a request as the owner and returns status and body.
@@ -106,10 +102,8 @@ func needNode(t *testing.T) {
 func TestPluginInJavaScript(t *testing.T) {
 	needNode(t)
 	g := newGateway(t, "Desktop")
-	g.stop()
 	g.install(clipboard)
 	g.configure("pairing {\n  grant = [\"clipboard:*\"]\n}\nplugin \"clipboard\" {\n  config {\n    limit = 20\n  }\n}\n")
-	g.start()
 	g.awaitPlugin("clipboard", "running")
 
 	if status, body := g.ask("GET", "/clipboard", ""); status != http.StatusNotFound || !strings.Contains(body, "Nothing has been copied yet.") {
@@ -133,11 +127,21 @@ func TestPluginInJavaScript(t *testing.T) {
 		t.Errorf("health: %d %s", status, body)
 	}
 
-	g.stop()
+	// A wrong setting is refused, with its line, and nothing changes.
 	g.configure("plugin \"clipboard\" {\n  config {\n    limit = \"many\"\n  }\n}\n")
-	g.start()
-	if p := g.awaitPlugin("clipboard", "failed"); !strings.Contains(p.LastError, "config.hcl, line") || !strings.Contains(p.LastError, "whole number of bytes") {
-		t.Errorf("wrong settings: %+v", p)
+	g.await("the mistake is logged", func() bool { return strings.Contains(g.log.String(), "The limit is a whole number of bytes") })
+	if status, body := g.ask("GET", "/clipboard", ""); status != http.StatusOK || body != "grüße" {
+		t.Errorf("with a wrong setting in the file: %d %q", status, body)
+	}
+}
+
+// await waits until something is so.
+func (g *gateway) await(what string, so func() bool) {
+	g.t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			g.t.Fatalf("waited in vain: %s", what)
+		}
 	}
 }
 

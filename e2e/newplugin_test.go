@@ -46,10 +46,9 @@ func TestNewPlugin(t *testing.T) {
 		t.Errorf(".gitignore: %v %s", err, ignored)
 	}
 
-	desktop.stop()
 	desktop.install(filepath.Join(source, "built", "salita-plugin-dog-walks"))
+	desktop.awaitPlugin("dog-walks", "found")
 	desktop.configure("pairing {\n  grant = [\"dog-walks:*\", \"devices:read\"]\n}\nplugin \"dog-walks\" {\n  config {\n    longest = 10\n  }\n}\n")
-	desktop.start()
 	desktop.awaitPlugin("dog-walks", "running")
 
 	phone := desktop.pairScript(t, "Phone").PeerNode.AccessToken
@@ -69,5 +68,21 @@ func TestNewPlugin(t *testing.T) {
 	}
 	if list := laptop.deviceList(); len(list) != 1 || !slices.Contains(list[0].Capabilities, "dog-walks") {
 		t.Errorf("Laptop sees %+v", list)
+	}
+
+	// A new version over the old one, while it runs.
+	main := filepath.Join(source, "main.go")
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(main, []byte(strings.Replace(string(text), `"0.1.0"`, `"0.2.0"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	goIn(t, source, "build", "-o", "built/", ".")
+	desktop.install(filepath.Join(source, "built", "salita-plugin-dog-walks"))
+	desktop.await("the new version runs", func() bool { return desktop.pluginState("dog-walks").Version == "0.2.0" })
+	if status, body := desktop.ask("GET", "/dog-walks", ""); status != http.StatusOK || !strings.Contains(body, "3 km") {
+		t.Errorf("the new version lists %d %s", status, body)
 	}
 }

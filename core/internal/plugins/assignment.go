@@ -31,7 +31,8 @@ const (
 // configuration stands in its file is no change.
 func (a assignment) changeFrom(before assignment) change {
 	switch {
-	case !slices.Equal(a.spec.Env, before.spec.Env), !strings.EqualFold(a.spec.SHA256, before.spec.SHA256):
+	case !slices.Equal(a.spec.Env, before.spec.Env), !strings.EqualFold(a.spec.SHA256, before.spec.SHA256),
+		a.spec.Unconfined != before.spec.Unconfined:
 		return newProcess
 	case !a.program.same(before.program):
 		return newProgram

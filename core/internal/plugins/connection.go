@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +22,16 @@ import (
 
 // connection is a started process with go-plugin's client to it.
 type connection struct {
-	log       hclog.Logger
-	timing    Timing
-	runner    *pluginRunner // nil until go-plugin asked for it
-	client    *goplugin.Client
-	control   *control.Client
-	socketDir string
-	unwatch   func() bool // ends the killing of the process at the deadline
+	log         hclog.Logger
+	timing      Timing
+	dataDir     string // of the plugin
+	confinement confinement
+	runner      *pluginRunner // nil until go-plugin asked for it
+	client      *goplugin.Client
+	control     *control.Client
+	socketDir   string
+	tempDir     string
+	unwatch     func() bool // ends the killing of the process at the deadline
 }
 
 // connect starts the program and connects the control plane. Until settled is
@@ -36,6 +41,9 @@ func (l *launcher) connect(ctx context.Context, c *connection, path string) erro
 	sockets, err := l.sockets()
 	if err != nil {
 		return err
+	}
+	if c.tempDir, err = makeTemp(l.dataDir, filepath.Base(sockets)); err != nil {
+		return fmt.Errorf("make folder for temporary files: %w", err)
 	}
 	c.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  control.Handshake(),
@@ -52,7 +60,11 @@ func (l *launcher) connect(ctx context.Context, c *connection, path string) erro
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(control.MaxMessageBytes)),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
-			command := command{path: path, name: l.order.program.path, env: append(cmd.Env, l.passedEnv()...), dir: l.dataDir}
+			env := slices.Concat(cmd.Env, l.passedEnv(), []string{"TMPDIR=" + c.tempDir})
+			command := command{
+				path: path, name: l.order.program.path, env: env, dir: l.dataDir,
+				policy: l.policyFor(c.confinement, path, socketDir, env),
+			}
 			c.socketDir = socketDir
 			c.runner = newPluginRunner(command, socketDir, l.log, func(p *process) {
 				c.unwatch = context.AfterFunc(ctx, p.kill)
@@ -119,7 +131,7 @@ func (c *connection) late(cause error) error {
 // bounded: what a stuck kernel or library holds is left behind with a warning.
 func (c *connection) close() {
 	if c.runner == nil || c.runner.process == nil {
-		c.removeSockets()
+		c.removeFolders()
 		return
 	}
 	c.runner.process.kill()
@@ -137,14 +149,19 @@ func (c *connection) close() {
 	case <-timer.C:
 		c.log.Warn("plugin process does not go away", "pid", c.runner.ID())
 	}
-	c.removeSockets()
+	c.removeFolders()
 }
 
-func (c *connection) removeSockets() {
-	if c.socketDir == "" {
-		return
+// removeFolders removes what was made for this launch alone.
+func (c *connection) removeFolders() {
+	if c.socketDir != "" {
+		if err := os.RemoveAll(c.socketDir); err != nil {
+			c.log.Warn("socket folder not removed", "error", err)
+		}
 	}
-	if err := os.RemoveAll(c.socketDir); err != nil {
-		c.log.Warn("socket folder not removed", "error", err)
+	if c.tempDir != "" {
+		if err := removeTemp(c.dataDir, c.tempDir); err != nil {
+			c.log.Warn("temporary files not removed", "error", err)
+		}
 	}
 }

@@ -42,8 +42,11 @@ type instance struct {
 	// configure applies the assignment's configuration and logs what the plugin
 	// says about it.
 	configure func(context.Context, assignment) error
-	revision  string // of the configuration in force; "": not known
-	refused   string // of the last one that the plugin did not take
+	// outgrown reports whether a new process could work in other places; nil where
+	// this one works everywhere.
+	outgrown func(context.Context, assignment) bool
+	revision string // of the configuration in force; "": not known
+	refused  string // of the last one that the plugin did not take
 
 	// watch reads what the plugin tells by itself.
 	watch func(context.Context, func(control.Event) error) error

@@ -39,19 +39,39 @@ func (l *launcher) launch(ctx context.Context) (launched, error) {
 	if err != nil {
 		return launched{forbidden: l.forbidden()}, err
 	}
-	c := &connection{log: l.log, timing: l.timing}
-	result, err := l.bringUp(ctx, c, program)
+	result, err := l.attempt(ctx, program, l.recall().Paths)
+	var other *otherPlaces
+	if errors.As(err, &other) {
+		l.log.Debug("plugin starts again, now with the places that its configuration names")
+		result, err = l.attempt(ctx, program, other.attributes)
+	}
 	result.forbidden = l.forbidden()
+	if err != nil {
+		program.release()
+		result.instance = nil
+	}
+	return result, err
+}
+
+// attempt starts the process once. attributes are those of its configuration
+// that are believed to name places.
+func (l *launcher) attempt(ctx context.Context, program *programCopy, attributes []string) (launched, error) {
+	confined, err := l.confine(ctx, l.order.spec, attributes)
+	if err != nil {
+		return launched{}, err
+	}
+	c := &connection{log: l.log, timing: l.timing, dataDir: l.dataDir, confinement: confined}
+	result, err := l.bringUp(ctx, c, program)
 	if err == nil && !c.settled() {
 		err = context.Cause(ctx) // the deadline came with the last answer
 	}
 	if err != nil {
 		err = c.explain(ctx, err)
 		c.close()
-		program.release()
-		result.instance = nil
+		return result, err
 	}
-	return result, err
+	l.logConfinement(confined)
+	return result, nil
 }
 
 // bringUp leads a program to its first health check.
@@ -151,6 +171,9 @@ func (l *launcher) introduce(ctx context.Context, c *connection) (launched, erro
 	if alone && l.order.serving != nil {
 		return result, errAlone
 	}
+	if err := l.checkPlaces(ctx, c, m.Paths); err != nil {
+		return result, err
+	}
 	endpoint, err := l.configure(ctx, c, l.order.assignment)
 	if err != nil {
 		return result, err
@@ -190,6 +213,9 @@ func (l *launcher) configure(ctx context.Context, c *connection, a assignment) (
 
 // configureAgain applies another configuration to a plugin that serves already.
 func (l *launcher) configureAgain(ctx context.Context, c *connection, a assignment, serving control.Endpoint) error {
+	if l.outgrown(ctx, c, a.spec) {
+		return errConfined
+	}
 	endpoint, err := l.configure(ctx, c, a)
 	if err == nil && endpoint != serving {
 		err = protocolError("it moved its HTTP socket to %q with a new configuration", printable(endpoint.Address, 200))
@@ -236,6 +262,7 @@ func (l *launcher) instance(c *connection, endpoint control.Endpoint) *instance 
 		configure: func(ctx context.Context, a assignment) error {
 			return l.configureAgain(ctx, c, a, endpoint)
 		},
+		outgrown: func(ctx context.Context, a assignment) bool { return l.outgrown(ctx, c, a.spec) },
 	}
 }
 
@@ -257,3 +284,6 @@ func (l *launcher) passedEnv() []string {
 
 // dataFolder is the folder that the plugin owns.
 func dataFolder(dataDir, name string) string { return filepath.Join(dataDir, "data", name) }
+
+// gatewayDir is the gateway's data folder, of which dataFolder made the plugin's.
+func (l *launcher) gatewayDir() string { return filepath.Dir(filepath.Dir(l.dataDir)) }

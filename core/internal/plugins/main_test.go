@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/salita-mesh/salita/core/internal/sandbox"
 	"github.com/salita-mesh/salita/sdk/control"
 )
 
@@ -20,6 +21,7 @@ const hostEnv = "SALITA_TEST_HOST"
 // TestMain makes the test binary three programs in one: the tests, a plugin when
 // it is started as one, and a gateway for the tests in which the gateway dies.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	name, isPlugin := strings.CutPrefix(filepath.Base(os.Args[0]), filePrefix)
 	switch {
 	case isPlugin && os.Getenv(control.Handshake().MagicCookieKey) != "":

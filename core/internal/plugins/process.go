@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/salita-mesh/salita/core/internal/sandbox"
 )
 
 // pipeLinger is how long the plugin's output is still read after its process
@@ -21,6 +23,8 @@ type command struct {
 	name string   // what it is told it was called as
 	env  []string // nothing else is in the environment
 	dir  string
+
+	policy *sandbox.Policy // what it may do; nil: everything
 }
 
 // process is one operating-system process that leads its own group, connected
@@ -79,12 +83,19 @@ func (c command) start(p pipes) (*exec.Cmd, error) {
 		cmd := &exec.Cmd{Path: c.path, Args: []string{c.name}, Env: c.env, Dir: c.dir}
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = p.theirs[0], p.theirs[1], p.theirs[2]
 		leadGroup(cmd)
-		err := cmd.Start()
+		err := c.launch(cmd)
 		if err == nil || !errors.Is(err, syscall.ETXTBSY) || try == tries {
 			return cmd, err
 		}
 		time.Sleep(pause)
 	}
+}
+
+func (c command) launch(cmd *exec.Cmd) error {
+	if c.policy == nil {
+		return cmd.Start()
+	}
+	return c.policy.Start(cmd)
 }
 
 // wait reaps the process, kills what is left of its group, and lets go of the

@@ -74,7 +74,7 @@ func TestPluginSeesNothingOfTheHost(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	want := []string{"LANG", "PLUGIN_CLIENT_CERT", "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR", "SALITA_PLUGIN"}
+	want := []string{"LANG", "PLUGIN_CLIENT_CERT", "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR", "SALITA_PLUGIN", "TMPDIR"}
 	if diff := cmp.Diff(want, slices.Compact(names)); diff != "" {
 		t.Errorf("environment: %s", diff)
 	}

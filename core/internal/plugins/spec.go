@@ -9,6 +9,10 @@ type Spec struct {
 	SHA256  string   // hex digest that the program must have; "" allows any
 	Env     []string // names of environment variables passed through
 	Config  Block
+
+	// Unconfined runs the plugin without a sandbox: it may do whatever this user
+	// may.
+	Unconfined bool
 }
 
 // Block is the text between the braces of a plugin's config block, with its

@@ -109,13 +109,17 @@ func (s *supervisor) configured(r configResult) {
 	case r.err == nil:
 		r.instance.revision = r.revision
 		s.log.Info("plugin configured anew")
-	case isAnswer(r.err):
+	case isAnswer(r.err), errors.Is(r.err, errConfined):
 		r.instance.refused = r.revision
 	default:
 		r.instance.revision = ""
 	}
 	if outdated {
 		s.configure()
+		return
+	}
+	if errors.Is(r.err, errConfined) {
+		s.moveOut()
 		return
 	}
 	s.report.config = r.err
@@ -130,4 +134,11 @@ func isAnswer(err error) bool {
 	var config *control.ConfigError
 	var start *control.StartError
 	return errors.As(err, &config) || errors.As(err, &start)
+}
+
+// moveOut has another process take over, which may work in other places.
+func (s *supervisor) moveOut() {
+	s.log.Info("plugin needs a new process to work in other places")
+	s.restarting = true
+	s.feed(input{kind: inChanged})
 }

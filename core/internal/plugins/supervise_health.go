@@ -5,6 +5,7 @@ import "context"
 type checkResult struct {
 	instance *instance
 	err      error
+	outgrown bool // another process could work in other places, and maybe better
 }
 
 // check starts a health check, unless one is under way.
@@ -13,11 +14,15 @@ func (s *supervisor) check() {
 		return
 	}
 	s.checking = true
-	i := s.instance
+	i, a := s.instance, s.assignment
 	s.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.timing.HealthTimeout)
 		defer cancel()
-		s.checks <- checkResult{instance: i, err: i.checkHealth(ctx)}
+		r := checkResult{instance: i, err: i.checkHealth(ctx)}
+		if i.outgrown != nil && healthInput(r.err) == inUnhealthy {
+			r.outgrown = i.outgrown(ctx, a)
+		}
+		s.checks <- r
 	})
 }
 
@@ -34,4 +39,7 @@ func (s *supervisor) checked(r checkResult) {
 		s.failed(r.err)
 	}
 	s.feed(input{kind: kind})
+	if r.outgrown && s.machine.launch == noLaunch {
+		s.moveOut()
+	}
 }

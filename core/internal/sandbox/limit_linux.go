@@ -125,3 +125,12 @@ func dropCapabilities() error {
 
 // forbidNewPrivileges makes set-user-id programs powerless.
 func forbidNewPrivileges() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
+
+// physicalMemory is the machine's memory in bytes; 0 when it is not known.
+func physicalMemory() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return uint64(info.Totalram) * uint64(info.Unit)
+}

@@ -26,3 +26,18 @@ type Support struct {
 	// kept in, from 9 on the sockets of other programs are out of reach.
 	Landlock int
 }
+
+// leastMemory is what every program may have, however small the machine.
+const leastMemory = 1 << 30
+
+// DefaultMemory is a value for Policy.MaxMemory: half of the machine's memory,
+// and at least 1 GiB. It is 0 where the size is not known, and in programs built
+// with the race detector: those map terabytes that they never use, and start
+// others of their kind.
+func DefaultMemory() uint64 {
+	total := physicalMemory()
+	if raceDetector || total == 0 {
+		return 0
+	}
+	return max(total/2, leastMemory)
+}

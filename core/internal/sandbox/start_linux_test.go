@@ -193,3 +193,16 @@ func TestAPeerThatIsGoneCountsAsConfined(t *testing.T) {
 		t.Error("a process that is gone counts as free")
 	}
 }
+
+func TestDefaultMemory(t *testing.T) {
+	got := DefaultMemory()
+	if raceDetector {
+		if got != 0 {
+			t.Errorf("DefaultMemory = %d with the race detector", got)
+		}
+		return
+	}
+	if total := physicalMemory(); got < leastMemory || got > max(total, leastMemory) || total < 64<<20 {
+		t.Errorf("DefaultMemory = %d of %d", got, total)
+	}
+}

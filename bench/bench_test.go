@@ -115,8 +115,8 @@ func TestPeak(t *testing.T) {
 
 func TestParseBench(t *testing.T) {
 	got := parseBench("goos: linux\nBenchmarkVerify-2   \t 5833 \t  190.5 ns/op\t 0 dbwrites/op\t 0 B/op\t 0 allocs/op\nPASS\nBenchmarkBroken\n")
-	want := []tokenFigure{{name: "Verify", values: map[string]string{"ns/op": "190.5", "dbwrites/op": "0", "B/op": "0", "allocs/op": "0"}}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(tokenFigure{})); diff != "" {
+	want := []figure{{name: "Verify", values: map[string]string{"ns/op": "190.5", "dbwrites/op": "0", "B/op": "0", "allocs/op": "0"}}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" {
 		t.Error(diff)
 	}
 	if got := want[0].value("furlongs"); got != "–" {
@@ -172,7 +172,7 @@ func TestReport(t *testing.T) {
 	r := report{
 		at: time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC), machine: machine{"go1.26", "linux/amd64", "Abacus", 2},
 		options: options{size: 1 << 30, reps: 1}, planes: []*contest{c},
-		tokens: []tokenFigure{{"Verify", map[string]string{"ns/op": "190"}}},
+		tokens: []figure{{"Verify", map[string]string{"ns/op": "190"}}},
 	}
 	text := r.markdown()
 	for _, want := range []string{

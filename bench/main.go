@@ -43,6 +43,7 @@ type options struct {
 	calls  int // small calls per turn
 	planes []string
 	tokens bool
+	host   bool
 }
 
 func parse(args []string, errs io.Writer) (options, error) {
@@ -57,6 +58,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	flags.IntVar(&o.reps, "reps", 5, "how often each measurement is made, at least 1")
 	flags.IntVar(&o.calls, "calls", 4000, "small calls per turn")
 	flags.BoolVar(&o.tokens, "tokens", true, "measure token verification too")
+	flags.BoolVar(&o.host, "platform", true, "measure the plugin platform too")
 	planes := flags.String("planes", strings.Join(planeNames(), ","), "which planes to compare; the first is what the others are compared with")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -102,6 +104,11 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		}
 	}
 	site := &site{options: o, dir: dir, progress: progress}
+	if o.host {
+		if r.plugins, err = measurePlatform(ctx, site); err != nil {
+			return err
+		}
+	}
 	if r.planes, err = compare(ctx, site); err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ type report struct {
 	at      time.Time
 	machine machine
 	options options
-	tokens  []tokenFigure
+	tokens  []figure
+	plugins *platform
 	planes  []*contest
 }
 
@@ -23,6 +24,9 @@ func (r report) markdown() string {
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s with %s (%s) on %s, %d CPUs, shared by client and servers.\n",
 		r.at.UTC().Format("2006-01-02 15:04 UTC"), r.machine.goVersion, r.machine.system, r.machine.cpu, r.machine.cpus)
 	r.tokenTable(&b)
+	if r.plugins != nil {
+		r.plugins.table(&b)
+	}
 	if len(r.planes) == 0 {
 		return b.String()
 	}

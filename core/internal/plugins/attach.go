@@ -100,17 +100,27 @@ func (l *launcher) introduceAttached(ctx context.Context, plugin *control.Attach
 		return launched{}, passing(err)
 	}
 	c := &connection{log: l.log, timing: l.timing, control: plugin.Client, socketDir: dir}
+	host, err := l.serveHost(c)
+	if err != nil {
+		return result, err
+	}
 	endpoint, err := l.configure(ctx, c, l.order.assignment)
 	if err != nil {
+		host.close()
 		return result, passing(err)
 	}
 	result.instance = l.attachedInstance(plugin, c, endpoint)
+	result.instance.cleanUp = func() {
+		_ = plugin.Close()
+		host.close()
+	}
 	err = result.instance.checkHealth(ctx)
 	var notServing *control.NotServingError
 	if errors.As(err, &notServing) {
 		result.health, err = notServing, nil
 	}
 	if err != nil {
+		host.close()
 		result.instance = nil
 	}
 	return result, err
@@ -144,7 +154,7 @@ func (l *launcher) attachedInstance(plugin *control.Attached, c *connection, end
 		calls:     newGauge(),
 		pending:   newGauge(),
 		suspected: func() {},
-		cleanUp:   func() { _ = plugin.Close() },
+		watch:     plugin.Watch,
 		configure: func(ctx context.Context, a assignment) error {
 			return l.configureAgain(ctx, c, a, endpoint)
 		},

@@ -36,6 +36,7 @@ type hostServer struct {
 // openHostSocket listens in the folder and begins to serve.
 func openHostSocket(dir string, h http.Handler, log hclog.Logger) (*hostServer, error) {
 	path := filepath.Join(dir, hostSocketName)
+	_ = os.Remove(path) // in a folder that outlives a launch, that of the launch before
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("make the gateway's socket for the plugin: %w", err)

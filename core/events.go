@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/salita-mesh/salita/core/internal/plugins"
 )
@@ -16,6 +17,20 @@ type pluginEvent struct {
 	Title     string `json:"title"`
 	State     string `json:"state"`
 	LastError string `json:"last_error"`
+}
+
+// publishedEvent is the data of an event of a plugin's own.
+type publishedEvent struct {
+	Plugin string          `json:"plugin"`
+	Lost   uint64          `json:"lost,omitempty"` // events of the plugin that are missing before this one
+	Data   json.RawMessage `json:"data"`
+}
+
+// publishForPlugin tells an event of a plugin to whoever watches this device.
+func (a *App) publishForPlugin(plugin, name string, data json.RawMessage, lost uint64) {
+	if err := a.events.Publish(name, publishedEvent{Plugin: plugin, Lost: lost, Data: data}); err != nil {
+		a.log.Warn("event of a plugin not published", "plugin", plugin, "error", err)
+	}
 }
 
 // tellPluginChanges publishes every change on the plugin host's board until ctx

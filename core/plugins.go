@@ -7,12 +7,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/salita-mesh/salita/core/internal/config"
+	"github.com/salita-mesh/salita/core/internal/outbound"
 	"github.com/salita-mesh/salita/core/internal/plugins"
 )
 
 func (a *App) newPlugins() *plugins.Host {
 	options := pluginOptions(a.config(), a.log.Named("plugins"))
 	options.DeviceName = a.identity.Name
+	options.Mesh = outbound.New(outbound.Options{Devices: a.devices, Caller: a.peers, Log: a.log.Named("outbound")})
+	options.Publish = a.publishForPlugin
 	return plugins.New(options)
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // MaxData is the largest data of an event, in bytes.
-const MaxData = 16 << 10
+const MaxData = 32 << 10
 
 // Event is one thing that happened.
 type Event struct {

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 
+	"github.com/salita-mesh/salita/core/internal/sandbox"
 	"github.com/salita-mesh/salita/sdk"
 )
 
@@ -18,19 +21,39 @@ type ownerListener struct {
 	buffers *buffers
 }
 
-// Owner makes the owner's door of a listener that only the owner can reach. Its
-// Accept returns *Conn without TLS whose Owner is true.
+// Owner makes the owner's door of a listener that only the owner's programs can
+// reach. Its Accept returns *Conn without TLS whose Owner is true; connections of
+// restricted plugins are refused.
 func Owner(inner net.Listener) net.Listener {
 	return ownerListener{Listener: inner, buffers: newBuffers()}
 }
 
-// Accept returns the next connection, as a *Conn.
+// Accept returns the next connection, as a *Conn. Plugins belong to the same
+// user, but are not the owner: one that connects is told so.
 func (l ownerListener) Accept() (net.Conn, error) {
-	raw, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if sandbox.Confined(raw) {
+			refuseConfined(raw)
+			continue
+		}
+		return &Conn{socket: &socket{Conn: raw, idle: defaultBodyIdle, buffers: l.buffers}, owner: true}, nil
 	}
-	return &Conn{socket: &socket{Conn: raw, idle: defaultBodyIdle, buffers: l.buffers}, owner: true}, nil
+}
+
+// refuseConfined answers whatever a plugin asks, and waits for nothing: the
+// answer fits into what the system keeps for the other side.
+func refuseConfined(raw net.Conn) {
+	defer raw.Close()
+	if raw.SetWriteDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	resp := refusal(http.StatusForbidden, "A plugin can't act as the owner of this device.")
+	resp.ProtoMajor, resp.ProtoMinor, resp.Close = 1, 1, true
+	_ = resp.Write(raw) // with an error, nobody is there to be told
 }
 
 // maxSocketPath is what the system allows for a socket's path, in bytes: 107 on

@@ -79,8 +79,11 @@ func pathOf(req *http.Request) string {
 
 func refusal(status int, sentence string) *http.Response {
 	kind := sdk.Invalid
-	if status == http.StatusUpgradeRequired {
+	switch status {
+	case http.StatusUpgradeRequired:
 		kind = sdk.Unsupported
+	case http.StatusForbidden:
+		kind = sdk.Forbidden
 	}
 	// A struct of strings always encodes.
 	body, _ := json.Marshal(sdk.ErrorBody{Error: sentence, Code: kind})

@@ -84,8 +84,9 @@ func notServing(err error) *pluginv1.CheckHealthResponse {
 	}
 }
 
-// Configure builds a new generation from the configuration and puts it in force.
-func (s *service) Configure(_ context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
+// Configure builds a new generation from the configuration and puts it in force,
+// unless the gateway gave up waiting for that.
+func (s *service) Configure(call context.Context, req *pluginv1.ConfigureRequest) (*pluginv1.ConfigureResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
@@ -101,7 +102,7 @@ func (s *service) Configure(_ context.Context, req *pluginv1.ConfigureRequest) (
 	if diags.failed() {
 		return &pluginv1.ConfigureResponse{Diagnostics: diags.wire()}, nil
 	}
-	if err := s.apply(build, environment); err != nil {
+	if err := s.apply(call, build, environment); err != nil {
 		return &pluginv1.ConfigureResponse{Diagnostics: diags.wire(), Failure: failureToWire(err)}, nil
 	}
 	s.revision = revision
@@ -110,13 +111,14 @@ func (s *service) Configure(_ context.Context, req *pluginv1.ConfigureRequest) (
 
 // apply makes the handler, opens the socket if it is the first, and swaps. A
 // failure leaves everything as it was.
-func (s *service) apply(build build, environment *pluginv1.Environment) error {
+func (s *service) apply(call context.Context, build build, environment *pluginv1.Environment) error {
 	if s.ownProcess {
 		if err := os.Chdir(environment.GetDataDir()); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithCancel(s.life)
+	inTime := context.AfterFunc(call, cancel)
 	handler, err := build(ctx, Env{
 		Logger:         s.log,
 		DataDir:        environment.GetDataDir(),
@@ -131,6 +133,10 @@ func (s *service) apply(build build, environment *pluginv1.Environment) error {
 		return err
 	}
 	next := newGeneration(handler, cancel)
+	if !inTime() {
+		next.close()
+		return errors.Join(errTooLate, next.shutdown(ctx))
+	}
 	if s.http == nil {
 		server, err := openHTTP(environment.GetSocketDir(), s.gate, s.log)
 		if err != nil {
@@ -144,6 +150,10 @@ func (s *service) apply(build build, environment *pluginv1.Environment) error {
 	}
 	return nil
 }
+
+// errTooLate is a handler that was made when the gateway had given up waiting
+// for it, and believes that the one before is in force.
+var errTooLate = errors.New("the configuration took too long to apply")
 
 // hostBehind returns the Host for the gateway's socket; all configurations share
 // its connections.

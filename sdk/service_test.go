@@ -194,6 +194,33 @@ func TestServiceKeepsTheOldWhenTheNewFails(t *testing.T) {
 	}
 }
 
+// TestServiceForgetsAConfigurationThatIsTooLate has a New that returns when the
+// gateway does not wait any more: the earlier handler stays in force.
+func TestServiceForgetsAConfigurationThatIsTooLate(t *testing.T) {
+	f := newFixture(t)
+	f.configured(`text = "old"`)
+	old := f.handler
+	call, giveUp := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, giveUp)
+	resp, err := f.service.Configure(call, &pluginv1.ConfigureRequest{
+		Config:      &pluginv1.Config{Source: []byte(`fail = "late"`), Revision: "late"},
+		Environment: &pluginv1.Environment{SocketDir: f.dir},
+	})
+	must(t, err)
+	if resp.GetHttp() != nil || !strings.Contains(resp.GetFailure().GetCause(), "took too long") {
+		t.Errorf("got %v", resp)
+	}
+	f.want("/notes/text", 200, "old")
+	if f.handler == old || !strings.Contains(f.handler.history(), "shutdown") {
+		t.Errorf("the late handler's life: %q", f.handler.history())
+	}
+	if old.history() != "" {
+		t.Errorf("the old handler was disturbed: %q", old.history())
+	}
+	f.configured(`text = "new"`)
+	f.want("/notes/text", 200, "new")
+}
+
 func TestServiceRepeatedRevisionChangesNothing(t *testing.T) {
 	f := newFixture(t)
 	f.configure(`text = "one"`, "r1")

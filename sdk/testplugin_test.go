@@ -107,6 +107,8 @@ func notes(made func(*noteHandler)) Plugin[noteConfig] {
 			switch config.Fail {
 			case "error":
 				return nil, Errorf(NoSpace, "Full.").Because(errors.New("0 bytes left"))
+			case "late":
+				<-ctx.Done()
 			case "panic":
 				panic("new")
 			case "nil":

@@ -288,7 +288,15 @@ func (b *bench) restart(name string) {
 // awaitOther waits until another process than pid serves, alone.
 func (b *bench) awaitOther(name string, pid int) {
 	b.t.Helper()
-	b.eventually("another process of "+name+" serves", func() bool { return b.pid(name) != pid })
+	b.eventually("another process of "+name+" serves", func() bool {
+		resp, err := b.try(context.Background(), "GET", "/"+name+"/pid", nil)
+		if err != nil {
+			return false // some do not serve for a moment
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		return err == nil && string(text) != strconv.Itoa(pid)
+	})
 	b.eventually("the earlier process of "+name+" is gone", func() bool { return !slices.Contains(b.processes(), pid) })
 }
 

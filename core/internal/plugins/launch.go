@@ -167,9 +167,8 @@ func (l *launcher) introduce(ctx context.Context, c *connection) (launched, erro
 		return launched{}, err
 	}
 	result := launched{manifest: &m}
-	alone := c.control.Has(featureAlone)
-	if alone && l.order.serving != nil {
-		return result, errAlone
+	if m.Alone && l.order.serving != nil {
+		return result, errAlone // it has no configuration yet, and so has touched nothing
 	}
 	if err := l.checkPlaces(ctx, c, m.Paths); err != nil {
 		return result, err
@@ -179,7 +178,7 @@ func (l *launcher) introduce(ctx context.Context, c *connection) (launched, erro
 		return result, err
 	}
 	result.instance = l.instance(c, endpoint)
-	result.instance.alone = alone
+	result.instance.alone = m.Alone
 	err = result.instance.checkHealth(ctx)
 	var notServing *control.NotServingError
 	if errors.As(err, &notServing) {
@@ -187,11 +186,6 @@ func (l *launcher) introduce(ctx context.Context, c *connection) (launched, erro
 	}
 	return result, err
 }
-
-// featureAlone is the word of a manifest for a plugin of which two processes
-// must never work side by side. It is known before such a process has any
-// configuration, and so before it touches anything.
-const featureAlone = "alone"
 
 // configure applies the assignment's configuration and returns where the plugin
 // serves.

@@ -142,6 +142,8 @@ func testCertificate() string {
 
 func spoilManifest(mode string, m *sdk.Manifest) {
 	switch mode {
+	case "alone":
+		m.Alone = true
 	case "misnamed":
 		m.Name = "other"
 	case "empty":

@@ -304,6 +304,38 @@ func TestSlowReaderSurvivesAReplacement(t *testing.T) {
 	}
 }
 
+// TestAloneMeansOneAfterTheOther replaces a plugin of which two processes must
+// not work side by side. Requests that can wait do.
+func TestAloneMeansOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put("good", "mode", "alone")
+	path := b.installVersion("good", 1)
+	b.start(quick(), enabled("good"))
+	pid := b.pid("good")
+	b.installVersion("good", 2)
+	b.awaitOther("good", pid)
+	// Nothing stops for a program that could not be started anyway.
+	pid = b.pid("good")
+	must(t, os.WriteFile(path, []byte("\x7fELF and no more"), 0o755))
+	must(t, os.Chmod(path, 0o777))
+	b.awaitStatus("good", "the file is refused", func(s Status) bool { return s.LastError != "" })
+	if b.pid("good") != pid {
+		t.Error("another process")
+	}
+	// A plugin that wants to be alone only from its new version on.
+	b.put("good", "mode", "good")
+	b.installVersion("good", 3)
+	b.awaitOther("good", pid)
+	pid = b.pid("good")
+	b.put("good", "mode", "alone")
+	b.installVersion("good", 4)
+	b.awaitOther("good", pid)
+	if n := strings.Count(b.log.String(), "plugin stopped"); n != 3 {
+		t.Errorf("stopped %d times before another start, want 3", n)
+	}
+}
+
 func TestScriptsRunFromTheirCopy(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -36,7 +36,7 @@ func (s *supervisor) forget() {
 	if s.machine.state == Stopped {
 		s.report = report{}
 	}
-	s.restarting = false
+	s.restarting, s.moving = false, false
 }
 
 // adapt does the least that a change asks for.
@@ -47,13 +47,26 @@ func (s *supervisor) adapt(c change) {
 	case newDevice:
 		s.configure()
 	case newConfig:
-		if !s.up() || s.machine.launch == goodLaunch {
-			s.feed(input{kind: inChanged})
-		}
-		s.configure()
+		s.takeSettings()
 	case newProgram, newProcess:
 		s.renew()
 	}
+}
+
+// takeSettings brings the newest settings to whoever serves, or will.
+func (s *supervisor) takeSettings() {
+	if s.instance != nil {
+		s.instance.refused = "" // what was refused once may be asked again
+	}
+	if s.moving {
+		s.moving = false // the settings before were the reason
+		s.renew()
+		return
+	}
+	if !s.up() || s.machine.launch == goodLaunch {
+		s.feed(input{kind: inChanged})
+	}
+	s.configure()
 }
 
 // renew has the process replaced, unless it is what it should be after all.
@@ -139,6 +152,6 @@ func isAnswer(err error) bool {
 // moveOut has another process take over, which may work in other places.
 func (s *supervisor) moveOut() {
 	s.log.Info("plugin needs a new process to work in other places")
-	s.restarting = true
+	s.moving = true
 	s.feed(input{kind: inChanged})
 }

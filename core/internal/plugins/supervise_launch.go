@@ -40,7 +40,7 @@ var errAlone = errors.New("two processes of it must not run side by side")
 func (s *supervisor) startLaunch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancelLaunch = cancel
-	o := order{assignment: s.assignment, serving: s.instance, forced: s.restarting}
+	o := order{assignment: s.assignment, serving: s.instance, forced: s.restarting || s.moving}
 	s.work.Go(func() {
 		defer cancel()
 		result, err := s.launcher(ctx, o)
@@ -114,7 +114,7 @@ func (s *supervisor) adopt() {
 	s.instance.suspected = s.inbox.check
 	s.report.manifest = l.manifest
 	s.report.failure, s.report.replacement, s.report.config = l.health, nil, nil
-	s.restarting = false
+	s.restarting, s.moving = false, false
 	s.health.Reset(s.timing.HealthInterval)
 	s.log.Info("plugin running", "version", printable(l.manifest.Version, tailLineBytes))
 	if l.health != nil {

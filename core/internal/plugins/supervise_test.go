@@ -277,6 +277,48 @@ func TestSupervisorConfiguresOneAfterTheOther(t *testing.T) {
 	})
 }
 
+// TestSupervisorMovesOut gives a process settings that only another one can
+// follow.
+func TestSupervisorMovesOut(t *testing.T) {
+	fail := error(nil)
+	launch := func(f *fakePlugin) (launched, error) {
+		if fail != nil {
+			return launched{}, fail
+		}
+		l, err := ok(f)
+		f.answer = func(_ context.Context, a assignment) error {
+			if string(a.spec.Config.Source) == "elsewhere" {
+				return errConfined
+			}
+			return nil
+		}
+		return l, err
+	}
+	inRig(t, launch, func(r *rig) {
+		old := r.current()
+		r.set(func() { fail = permanent(errors.New("no such folder")) })
+		r.assign(task("elsewhere"))
+		r.want(Running, 2)
+		if got := r.report(); got.replacement == nil || got.instance.group != old {
+			t.Errorf("got %+v", got)
+		}
+		r.assign(task("one")) // back to what is in force
+		r.want(Running, 2)
+		if got := r.report(); got.replacement != nil || got.config != nil {
+			t.Errorf("got %+v", got)
+		}
+		r.set(func() { fail = nil })
+		r.assign(task("elsewhere"))
+		r.want(Running, 3)
+		if got := r.report(); got.replacement != nil || got.instance.group == old || got.instance.revision != task("elsewhere").revision() {
+			t.Errorf("got %+v", got)
+		}
+		if !r.current().order.forced {
+			t.Error("the launch may find that nothing changed")
+		}
+	})
+}
+
 func TestSupervisorDoesNotRepeatRefusedSettings(t *testing.T) {
 	inRig(t, ok, func(r *rig) {
 		p := r.current()

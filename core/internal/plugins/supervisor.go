@@ -54,6 +54,7 @@ type supervisor struct {
 	cancelLaunch context.CancelFunc
 	cancelConfig context.CancelFunc // nil unless a Configure is under way
 	restarting   bool               // a person asked for a new process
+	moving       bool               // the settings need a new process
 	checking     bool
 	wait         *time.Timer
 	health       *time.Ticker

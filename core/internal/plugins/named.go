@@ -103,14 +103,11 @@ const maxNamed = 500
 // expand is the path as plugins understand it: "~/" is the owner's home folder,
 // anything relative is in the data folder, which is their working folder.
 func expand(name, home, dataDir string) string {
-	below, inHome := strings.CutPrefix(name, "~/")
+	below, inHome := strings.CutPrefix(name+"/", "~/")
 	switch {
-	case name == "" || strings.ContainsRune(name, 0):
+	case name == "" || strings.ContainsRune(name, 0) || inHome && home == "":
 		return ""
-	case name == "~" || inHome:
-		if home == "" {
-			return ""
-		}
+	case inHome:
 		return filepath.Join(home, below)
 	case filepath.IsAbs(name):
 		return filepath.Clean(name)

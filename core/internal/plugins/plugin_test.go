@@ -156,6 +156,13 @@ func spoilManifest(mode string, m *sdk.Manifest) {
 		}
 	case "huge":
 		m.Title = strings.Repeat("x", 10<<20)
+	case "places":
+		m.Paths = []string{"library"}
+	case "fickle":
+		if fromFile("started", "") == "" {
+			m.Paths = []string{"library"}
+		}
+		_ = os.WriteFile("started", []byte("yes"), 0o600)
 	}
 }
 
@@ -239,6 +246,11 @@ func (h *testHandler) CheckHealth(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	if h.mode == "places" {
+		if err := os.WriteFile(filepath.Join(h.cfg.Library, "probe"), nil, 0o600); err != nil {
+			return sdk.Errorf(sdk.Offline, "The library can't be reached.").Because(err)
+		}
+	}
 	if h.has("sick") || h.mode == "sick" {
 		return sdk.Errorf(sdk.NoSpace, "There isn't enough space.")
 	}
@@ -283,6 +295,14 @@ func (h *testHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		sdk.WriteJSON(w, http.StatusOK, devices)
 	case "library":
 		fmt.Fprint(w, h.cfg.Library)
+	case "write":
+		fmt.Fprint(w, os.WriteFile(r.URL.Query().Get("path"), nil, 0o600))
+	case "read":
+		_, err := os.ReadFile(r.URL.Query().Get("path"))
+		fmt.Fprint(w, err)
+	case "temp":
+		f, err := os.CreateTemp("", "")
+		fmt.Fprint(w, f.Name(), " ", err)
 	case "env":
 		sdk.WriteJSON(w, http.StatusOK, map[string]any{"environ": os.Environ(), "env": h.env, "config": h.cfg, "dir": workDir()})
 	case "headers":

@@ -146,9 +146,9 @@ func (l *launcher) logConfinement(c confinement) {
 	}
 }
 
-// LogSandbox says once, when the gateway starts, what this system cannot keep
+// logSandbox says once, when the gateway starts, what this system cannot keep
 // plugins from.
-func LogSandbox(log hclog.Logger) {
+func logSandbox(log hclog.Logger) {
 	support := sandbox.Supported()
 	switch {
 	case !support.Process:

@@ -137,6 +137,7 @@ func (h *Host) open() error {
 	if err != nil {
 		return errors.Join(err, run.close())
 	}
+	logSandbox(h.opts.Log)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.run, h.vault, h.attachTo = run, vault, attachTo

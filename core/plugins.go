@@ -12,6 +12,11 @@ import (
 )
 
 func (a *App) newPlugins() *plugins.Host {
+	// The folder is there from the start, for those who look for it, and because
+	// one that is there is watched. Without it everything else works.
+	if err := os.MkdirAll(a.inDataDir("plugins"), 0o700); err != nil {
+		a.log.Warn("no folder for plugins", "error", err)
+	}
 	options := pluginOptions(a.config(), a.log.Named("plugins"))
 	options.DeviceName = a.identity.Name
 	options.Mesh = outbound.New(outbound.Options{Devices: a.devices, Caller: a.peers, Log: a.log.Named("outbound")})

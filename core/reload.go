@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/salita-mesh/salita/core/internal/config"
 	"github.com/salita-mesh/salita/core/internal/httpapi"
@@ -140,12 +141,38 @@ func (c configAPI) EnablePlugin(name string, enabled bool) error {
 	if err := knowsPlugin(c.config(), name); err != nil {
 		return err
 	}
+	if enabled {
+		c.awaitProgram(name)
+	}
 	file, changed, err := c.reloads.source.SetEnabled(name, enabled)
 	if changed && err == nil {
 		c.log.Info("plugin set in the configuration", "plugin", name, "enabled", enabled, "file", file)
 	}
 	c.reload(c.reloads.source.Read(), false)
 	return err
+}
+
+// noticedWithin bounds the wait for a program that has only just been put into
+// its folder: the plugin host lets it rest for a moment before it counts.
+const noticedWithin = 3 * time.Second
+
+// awaitProgram waits until the plugin host has the program, so that a plugin is
+// not said to have none right after somebody put it there.
+func (a *App) awaitProgram(name string) {
+	late := time.NewTimer(noticedWithin)
+	defer late.Stop()
+	for plugins.HasProgram(pluginDirs(a.config()), name) {
+		changed := a.plugins.Changed()
+		listed := func(s plugins.Status) bool { return s.Name == name && s.Path != "" }
+		if slices.ContainsFunc(a.plugins.Plugins(), listed) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return
+		}
+	}
 }
 
 // EnablePlugin is for a gateway that does not run: it writes into config.hcl

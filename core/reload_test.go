@@ -157,6 +157,10 @@ func TestReloadTakesNothingFromAHalfUsableFile(t *testing.T) {
 
 func TestEnablePlugin(t *testing.T) {
 	s := newSite(t, "# mine\n")
+	if err := s.plugins.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.plugins.Close() })
 	api := configAPI{s.App}
 	if err := api.EnablePlugin("posts", true); sdk.KindOf(err) != sdk.NotFound || !strings.Contains(err.Error(), filepath.Join("data", "plugins")) {
 		t.Errorf("without a program: %v", err)
@@ -188,10 +192,10 @@ func TestEnablePlugin(t *testing.T) {
 
 func TestEnablePluginLeavesAWrongFileAlone(t *testing.T) {
 	s := newSite(t, "")
-	s.dropIn("posts")
 	const wrong = "device {"
+	s.edit("plugin \"posts\" {}\n")
 	s.write(wrong)
-	err := configAPI{s.App}.EnablePlugin("posts", true)
+	err := configAPI{s.App}.EnablePlugin("posts", false)
 	if sdk.KindOf(err) != sdk.Invalid || s.read() != wrong {
 		t.Errorf("%v, file %q", err, s.read())
 	}

@@ -117,11 +117,9 @@ const (
 // its own if that is there: temporary folders may not allow to run programs.
 func inspectionFolder(dataDir string) (string, error) {
 	cache := filepath.Join(dataDir, "cache")
-	if _, err := os.Stat(dataDir); err == nil && os.MkdirAll(cache, 0o700) == nil {
-		sweepInspections(cache)
-		if dir, err := os.MkdirTemp(cache, inspectPrefix); err == nil {
-			return dir, nil
-		}
+	sweepInspections(cache)
+	if dir, err := os.MkdirTemp(cache, inspectPrefix); err == nil {
+		return dir, nil
 	}
 	return os.MkdirTemp("", "salita-"+inspectPrefix)
 }
@@ -181,12 +179,16 @@ func (i *inspector) listed(spec Spec) Inspection {
 	return in
 }
 
-// start starts one plugin, asks it, and ends it.
+// start starts one plugin, asks it, and ends it. One whose manifest names other
+// settings for paths than the gateway knows is started once more, with leave for
+// those, as a Host does.
 func (i *inspector) start(ctx context.Context, in *Inspection) {
 	spec, h := i.specs[in.Name], i.host
 	ctx, cancel := context.WithTimeoutCause(ctx, h.opts.Timing.Start, errStartTimeout)
 	defer cancel()
-	l := h.launcher(order{assignment: assignment{wanted: true, spec: spec, program: i.programs[spec.Name]}})
+	real := h.launcher(order{assignment: assignment{wanted: true, spec: spec, program: i.programs[spec.Name]}})
+	real.onlyLook = true
+	l := *real
 	l.dataDir = dataFolder(i.dir, spec.Name)
 	program, err := l.prepare()
 	if err != nil {
@@ -197,37 +199,77 @@ func (i *inspector) start(ctx context.Context, in *Inspection) {
 		return
 	}
 	defer program.release()
-	c := &connection{log: l.log, timing: l.timing}
-	stage, err := in.ask(ctx, l, c, program)
-	if err != nil {
-		in.fail(stage, c.explain(ctx, err))
+	t := trial{Inspection: in, launcher: &l, real: real, program: program}
+	err = t.run(ctx, real.recall().Paths)
+	if errors.Is(err, errNamesOthers) {
+		err = t.run(ctx, in.Manifest.Paths)
 	}
-	c.close()
+	if err != nil {
+		in.fail(t.stage, err)
+	}
 }
 
-// ask leads the plugin through the stages.
-func (in *Inspection) ask(ctx context.Context, l *launcher, c *connection, program *programCopy) (Stage, error) {
-	if err := l.connect(ctx, c, program.path); err != nil {
-		return AtStart, err
+// trial is one plugin on its way through the stages.
+type trial struct {
+	*Inspection
+	launcher *launcher // with the data folder of the inspection
+	real     *launcher // with the plugin's own, to tell where it may work
+	program  *programCopy
+	stage    Stage
+}
+
+// errNamesOthers means that the process was started with other places than its
+// manifest, together with its configuration, names.
+var errNamesOthers = errors.New("the manifest names other settings for paths")
+
+// run starts the process, leads it through the stages, and ends it. attributes
+// are the settings that are believed to name places.
+func (t *trial) run(ctx context.Context, attributes []string) error {
+	t.stage = AtConfig
+	confined, err := t.real.confine(ctx, t.launcher.order.spec, attributes)
+	if err != nil {
+		return err
+	}
+	c := &connection{log: t.launcher.log, timing: t.launcher.timing, dataDir: t.launcher.dataDir, confinement: confined}
+	defer c.close()
+	if err := t.ask(ctx, c); err != nil {
+		return c.explain(ctx, err)
+	}
+	return nil
+}
+
+func (t *trial) ask(ctx context.Context, c *connection) (err error) {
+	spec := t.launcher.order.spec
+	t.stage = AtStart
+	if err := t.launcher.connect(ctx, c, t.program.path); err != nil {
+		return err
 	}
 	m, err := c.control.Manifest(ctx)
 	if err != nil {
-		return AtStart, callFailure(err)
+		return callFailure(err)
 	}
-	if err := checkManifest(m, in.Name, l.reserved); err != nil {
-		return AtManifest, err
+	t.stage = AtManifest
+	if err := checkManifest(m, t.Name, t.launcher.reserved); err != nil {
+		return err
 	}
-	in.Manifest = m
-	in.Remarks, err = c.control.ValidateConfig(ctx, l.order.spec.Config.wire())
+	known := slices.Equal(t.Manifest.Paths, m.Paths) // it says the same once more
+	t.Manifest = m
+	t.stage = AtConfig
+	wanted, err := t.real.confine(ctx, spec, m.Paths)
+	if err != nil {
+		return permanent(err)
+	}
+	if wanted.key() != c.confinement.key() && !known {
+		return permanent(errNamesOthers)
+	}
+	t.Remarks, err = c.control.ValidateConfig(ctx, spec.Config.wire())
 	var refused *control.ConfigError
 	if errors.As(err, &refused) {
-		in.Remarks = refused.Diagnostics
-		return AtConfig, err
+		t.Remarks = refused.Diagnostics
+	} else if err != nil {
+		t.stage = AtStart
 	}
-	if err != nil {
-		return AtStart, callFailure(err)
-	}
-	return Through, nil
+	return callFailure(err)
 }
 
 // fail notes a failure in plain words, with what a technician would ask for.

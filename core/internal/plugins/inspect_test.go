@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,35 @@ func TestInspectLeavesNothing(t *testing.T) {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
 	b.await("good", Running)
+}
+
+// TestInspectLetsPluginsWorkWhereTheyWill is about plugins that look at the places
+// that their configuration names before they are configured.
+func TestInspectLetsPluginsWorkWhereTheyWill(t *testing.T) {
+	b := newBench(t, "reads")
+	there := filepath.Join(b.root, "there")
+	must(t, os.Mkdir(there, 0o700))
+	must(t, os.MkdirAll(filepath.Join(b.data, "data"), 0o700))
+	for name, tt := range map[string]struct {
+		path  string
+		stage Stage
+		said  string
+	}{
+		"a folder":      {there, Through, ""},
+		"none":          {filepath.Join(b.root, "none"), AtConfig, ""},
+		"the gateway's": {b.data, AtConfig, "Salita's own files"},
+	} {
+		specs := enabled("reads")
+		specs[0].Config = Block{Filename: "config.hcl", Source: fmt.Appendf(nil, "reads = %q", tt.path), Line: 1, Column: 1}
+		before := files(t, b.root)
+		got, _ := b.inspect(t.Context(), specs)
+		if in := got["reads"]; in.Stage != tt.stage || !strings.Contains(in.Problem, tt.said) {
+			t.Errorf("%s: %+v", name, in)
+		}
+		if diff := cmp.Diff(before, files(t, b.root)); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", name, diff)
+		}
+	}
 }
 
 func TestInspectEndsWithItsContext(t *testing.T) {

@@ -23,6 +23,7 @@ type launcher struct {
 	sockets     func() (string, error)
 	environment func(assignment) control.Environment
 	lookupEnv   func(string) (string, bool)
+	onlyLook    bool         // nothing is made outside of dataDir, and nothing remembered
 	mesh        http.Handler // what the gateway serves to the plugin; nil: nothing
 	transport   Transport
 	maxRequests int

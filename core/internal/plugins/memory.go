@@ -32,6 +32,9 @@ func (l *launcher) recall() (m memory) {
 
 // remember changes the memory, if it changes at all.
 func (l *launcher) remember(change func(*memory)) {
+	if l.onlyLook {
+		return
+	}
 	before, m := l.recall(), l.recall()
 	change(&m)
 	if slices.Equal(m.Paths, before.Paths) && slices.Equal(m.Folders, before.Folders) {

@@ -79,7 +79,7 @@ func (l *launcher) find(spec Spec, attributes []string) (n named, err error) {
 		if err := l.admit(p.written, p.path); err != nil {
 			return named{}, err
 		}
-		if err := p.resolve(!slices.Contains(known, p.path)); err != nil {
+		if err := p.resolve(!l.onlyLook && !slices.Contains(known, p.path)); err != nil {
 			n.remarks = append(n.remarks, remark{p.path, err})
 			continue
 		}

@@ -62,10 +62,16 @@ func fromFile(name, usual string) string {
 type testConfig struct {
 	Library string `hcl:"library,optional"`
 	Limit   int    `hcl:"limit,optional"`
+	Reads   string `hcl:"reads,optional"`
 }
 
-// Validate refuses one value.
+// Validate refuses a value, and a folder that it cannot read.
 func (c testConfig) Validate() error {
+	if c.Reads != "" {
+		if _, err := os.ReadDir(c.Reads); err != nil {
+			return err
+		}
+	}
 	if c.Limit < 0 {
 		return errors.New("limit must not be negative")
 	}
@@ -144,6 +150,8 @@ func spoilManifest(mode string, m *sdk.Manifest) {
 	switch mode {
 	case "alone":
 		m.Alone = true
+	case "reads":
+		m.Paths = []string{"reads"}
 	case "misnamed":
 		m.Name = "other"
 	case "empty":

@@ -107,11 +107,9 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.opened = append(a.opened, a.identity)
-	if a.store, err = store.Open(ctx, store.Options{
-		Path:      c.Storage.Path,
-		BackupDir: a.inDataDir("backups"),
-		Sealer:    a.identity, Now: time.Now, Log: a.log.Named("store"),
-	}); err != nil {
+	options := storeOptions(c)
+	options.Sealer, options.Now, options.Log = a.identity, time.Now, a.log.Named("store")
+	if a.store, err = store.Open(ctx, options); err != nil {
 		return err
 	}
 	a.opened = append(a.opened, a.store)
@@ -171,7 +169,7 @@ func (a *App) serve(ctx context.Context) (err error) {
 	a.pairing = a.newPairing()
 	a.server = httpapi.New(httpapi.Services{
 		Identity: a.identity, Tokens: a.tokens, Sessions: a.sessions, Devices: a.devices, Pairing: a.pairing,
-		Plugins: a.plugins, Events: a.events, Imported: a.store, Peers: a.peers, Config: configAPI{a},
+		Plugins: a.plugins, Events: a.events, Imported: a.store, Backups: a.store, Peers: a.peers, Config: configAPI{a},
 		Auth:    auth.New(a.tokens, a.sessions, a.devices),
 		Router:  router.New(a.plugins),
 		Names:   a.names,

@@ -3,7 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // printJSON prints one value on one line.
@@ -40,4 +44,31 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// printable is a name as it can be shown on a terminal: what would move the
+// cursor, change its colours or turn the direction of writing is written out.
+func printable(name string) string {
+	if strings.IndexFunc(name, hidden) < 0 && utf8.ValidString(name) {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		if r == utf8.RuneError && size == 1 || hidden(r) {
+			quoted := strconv.QuoteToASCII(name[:size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(name[:size])
+		}
+		name = name[size:]
+	}
+	return b.String()
+}
+
+// hidden reports whether a character acts on the text around it instead of being
+// seen. What joins an emoji or an accent is harmless.
+func hidden(r rune) bool {
+	const zeroWidthJoiner = '\u200d'
+	return r != ' ' && r != zeroWidthJoiner && !unicode.IsPrint(r) && !unicode.Is(unicode.M, r)
 }

@@ -82,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", "", "folder that holds everything of this gateway (default ~/.salita)")
-	root.AddCommand(a.serve(), a.open(), a.pair(), a.devices(), a.send(), a.plugins(), a.check(), a.version())
+	root.AddCommand(a.serve(), a.open(), a.pair(), a.devices(), a.send(), a.plugins(), a.check(), a.backup(), a.restore(), a.version())
 	return root
 }
 

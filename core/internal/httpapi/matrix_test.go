@@ -45,7 +45,7 @@ func TestEveryRouteAndEveryCaller(t *testing.T) {
 		"GET /api/tokens":            owner, "POST /api/tokens/revoke/:id": owner,
 		"POST /api/plugins/:name/restart": owner, "POST /api/plugins/:name/enable": owner, "POST /api/plugins/:name/disable": owner,
 		"GET /api/config":  owner,
-		"GET /api/plugins": owner, "GET /api/events": owner, "GET /api/imported": owner,
+		"GET /api/plugins": owner, "GET /api/events": owner, "GET /api/imported": owner, "POST /api/backup": owner,
 		"GET /trust": open, "GET /trust/salita.crt": known, "GET /trust/salita.mobileconfig": known,
 		"GET /api/trust": known, "POST /api/trust": owner,
 	}

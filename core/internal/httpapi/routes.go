@@ -93,6 +93,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/api/config", owner, s.showConfig},
 		{http.MethodGet, "/api/events", owner, s.follow},
 		{http.MethodGet, "/api/imported", owner, s.listImportNotes},
+		{http.MethodPost, "/api/backup", owner, s.backUp},
 	}
 }
 

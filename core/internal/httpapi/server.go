@@ -49,6 +49,7 @@ type Services struct {
 	Config   Config
 	Events   *events.Bus
 	Imported Imported
+	Backups  Backups
 	Router   *router.Router
 	Peers    *peer.Client
 	Names    func() []string // the host names that browsers may call this gateway by

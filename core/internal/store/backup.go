@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +16,70 @@ import (
 // not exist yet, with mode 0600. The copy appears under that name only when it
 // is complete and on disk. Tokens and secrets in it stay sealed.
 func (s *Store) Backup(ctx context.Context, path string) error {
-	return wrap("back up database", copyDatabase(ctx, s.Path, path))
+	return wrap("back up database", s.backup(ctx, path))
+}
+
+// BackUp is Backup into the folder for copies, under a name that tells when it
+// was. It returns the path.
+func (s *Store) BackUp(ctx context.Context) (path string, err error) {
+	path, err = s.copyPath(backupPrefix)
+	if err == nil {
+		err = s.backup(ctx, path)
+	}
+	return path, wrap("back up database", err)
+}
+
+// BackUpClosed is BackUp of the database at o.Path, which nobody may have open.
+// No database is sdk.NotFound, a damaged one is refused.
+func BackUpClosed(ctx context.Context, o Options) (path string, err error) {
+	s, err := openClosed(o)
+	if err != nil {
+		return "", wrap("back up database", err)
+	}
+	defer func() { err = wrap("back up database", errors.Join(err, s.Close())) }()
+	if !exists(s.Path) {
+		return "", nothingYet()
+	}
+	if empty, err := checkFile(s.Path); err != nil || empty {
+		return "", cmp.Or(err, nothingYet())
+	}
+	if _, err := inspect(ctx, s.Path); err != nil {
+		return "", err
+	}
+	if path, err = s.copyPath(backupPrefix); err != nil {
+		return "", err
+	}
+	return path, copyDatabase(ctx, s.Path, path)
+}
+
+// backup refuses to copy another file than the one that is open.
+func (s *Store) backup(ctx context.Context, path string) error {
+	if err := s.place.check(); err != nil {
+		return movedAway(err)
+	}
+	if err := copyDatabase(ctx, s.Path, path); err != nil {
+		return err
+	}
+	if err := s.place.check(); err != nil {
+		return errors.Join(movedAway(err), removeAll(path))
+	}
+	return nil
+}
+
+const (
+	// backupPrefix begins the names of copies that the owner asked for.
+	backupPrefix = "salita-"
+	// stamp is the time in the name of a copy; names sort by it.
+	stamp = "20060102T150405.000000Z"
+)
+
+// copyPath is where a copy of this kind goes that is made now. It makes the
+// folder.
+func (s *Store) copyPath(kind string) (string, error) {
+	if err := os.MkdirAll(s.BackupDir, 0o700); err != nil {
+		return "", unwritable(err)
+	}
+	return filepath.Join(s.BackupDir, kind+s.now().Format(stamp)+".db"), nil
 }
 
 // copyDatabase has SQLite write the copy: reading the live file by hand would
@@ -70,11 +135,10 @@ const copiesKept = 3
 // copyBefore keeps a copy of the file as it is before the steps from one
 // version to another.
 func (s *Store) copyBefore(ctx context.Context, from string, to int64) (path string, err error) {
-	if err := os.MkdirAll(s.BackupDir, 0o700); err != nil {
-		return "", unwritable(err)
-	}
 	kind := fmt.Sprintf("salita-%s-before-v%d-", from, to)
-	path = filepath.Join(s.BackupDir, kind+s.now().Format("20060102T150405.000000Z")+".db")
+	if path, err = s.copyPath(kind); err != nil {
+		return "", err
+	}
 	if err := removeMatches(filepath.Join(s.BackupDir, kind+"*.tmp*")); err != nil { // left by a crash
 		return "", err
 	}
@@ -119,4 +183,30 @@ func syncFile(path string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// copyFile copies a file byte by byte; the copy appears when it is whole and on
+// disk.
+func copyFile(from, to string) (err error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	tmp := to + ".tmp"
+	if err := removeAll(tmp); err != nil { // left by a crash
+		return err
+	}
+	target, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	if err = errors.Join(err, target.Sync(), target.Close()); err == nil {
+		err = os.Rename(tmp, to)
+	}
+	if err != nil {
+		return errors.Join(err, removeAll(tmp))
+	}
+	return syncFolder(filepath.Dir(to))
 }

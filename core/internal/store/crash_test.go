@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 		"pair": childPair,
 		"hang": childHang,
 
-		"import": childImport,
+		"import":  childImport,
+		"restore": childRestore,
 	}
 	if err := jobs[job](os.Args[len(os.Args)-1]); err != nil {
 		fmt.Println(err)

@@ -89,12 +89,25 @@ func wrap(operation string, err error) error {
 	return fmt.Errorf("%s: %w", operation, friendly(err))
 }
 
+// What can be wrong with a file.
+var (
+	errDamaged = errors.New("damaged")
+	errNewer   = errors.New("newer")
+	errForeign = errors.New("foreign")
+)
+
+// because is a cause that counts as one of these and reads as it is.
+type because struct{ what, cause error }
+
+func (b because) Error() string   { return b.cause.Error() }
+func (b because) Unwrap() []error { return []error{b.what, b.cause} }
+
 func damaged(cause error) error {
 	return (&sdk.Error{
 		Kind:    sdk.Internal,
 		Message: "Salita's data on this device is damaged.",
 		Hint:    "Bring back a copy from the backups folder with \"salita restore\". Nothing was changed.",
-	}).Because(cause)
+	}).Because(because{errDamaged, cause})
 }
 
 func unwritable(cause error) error {
@@ -118,7 +131,7 @@ func newerSchema(found, known int64) error {
 		Kind:    sdk.Unsupported,
 		Message: "Salita's data on this device was saved by a newer Salita.",
 		Hint:    "Update Salita on this device. Nothing was changed.",
-	}).Because(fmt.Errorf("schema %d is newer than %d", found, known))
+	}).Because(because{errNewer, fmt.Errorf("schema %d is newer than %d", found, known)})
 }
 
 func foreignFile(cause string) error {
@@ -126,7 +139,7 @@ func foreignFile(cause string) error {
 		Kind:    sdk.Unsupported,
 		Message: "The file where Salita keeps its data is something else.",
 		Hint:    "Move that file away, or choose another under \"storage\" in the configuration. Nothing was changed.",
-	}).Because(errors.New(cause))
+	}).Because(because{errForeign, errors.New(cause)})
 }
 
 func inUse(cause error) error {

@@ -40,7 +40,11 @@ type Store struct {
 
 	held  *sql.Conn // one of read's, never used again
 	place place
+	fresh bool
 }
+
+// Fresh reports whether there was nothing in the database when it was opened.
+func (s *Store) Fresh() bool { return s.fresh }
 
 // Open opens the database, makes it when there is none, and brings it to the
 // newest schema; a copy is kept before an existing one is changed. One of the
@@ -54,6 +58,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 func open(ctx context.Context, o Options, steps fs.FS) (_ *Store, err error) {
 	o, err = o.complete()
+	if err == nil && o.Sealer == nil {
+		err = errors.New("a sealer is required")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -66,10 +73,14 @@ func open(ctx context.Context, o Options, steps fs.FS) (_ *Store, err error) {
 	if s.lock, err = acquireLock(o.Path); err != nil {
 		return nil, err
 	}
+	if err := finishRestore(o.Path); err != nil {
+		return nil, err
+	}
 	before, err := prepare(ctx, o.Path)
 	if err != nil {
 		return nil, err
 	}
+	s.fresh = before.fresh
 	if before.legacy != "" {
 		if before, err = s.importLegacy(ctx, steps, before.legacy); err != nil {
 			return nil, err
@@ -91,8 +102,8 @@ func open(ctx context.Context, o Options, steps fs.FS) (_ *Store, err error) {
 }
 
 func (o Options) complete() (Options, error) {
-	if o.Path == "" || o.Sealer == nil {
-		return o, errors.New("path and sealer are required")
+	if o.Path == "" {
+		return o, errors.New("a path is required")
 	}
 	path, err := filepath.Abs(o.Path)
 	if err != nil {

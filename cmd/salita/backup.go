@@ -150,7 +150,14 @@ func copyToDisk(from, to string) (err error) {
 	if _, err := os.Lstat(to); err == nil {
 		return os.ErrExist
 	}
-	return os.Rename(copied.Name(), to)
+	if err := os.Rename(copied.Name(), to); err != nil {
+		return err
+	}
+	if folder, err := os.Open(filepath.Dir(to)); err == nil {
+		_ = folder.Sync() // not every system can
+		_ = folder.Close()
+	}
+	return nil
 }
 
 func (a *app) reportBackup(file string, asJSON bool) error {

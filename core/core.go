@@ -5,7 +5,6 @@ package core
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -30,7 +29,6 @@ import (
 	"github.com/salita-mesh/salita/core/internal/sessions"
 	"github.com/salita-mesh/salita/core/internal/store"
 	"github.com/salita-mesh/salita/core/internal/tokens"
-	"github.com/salita-mesh/salita/sdk"
 	"github.com/salita-mesh/salita/sdk/client"
 )
 
@@ -126,10 +124,7 @@ func (a *App) open(ctx context.Context) (err error) {
 func (a *App) listen() error {
 	tcp, err := net.Listen("tcp", a.config().Server.Address)
 	if err != nil {
-		return (&sdk.Error{
-			Kind: sdk.Conflict, Message: fmt.Sprintf("Salita can't listen on %s.", a.config().Server.Address),
-			Hint: "another port: salita serve --address 0.0.0.0:6970",
-		}).Because(err)
+		return cannotListen(a.config().Server.Address, err)
 	}
 	a.opened = append(a.opened, tcp)
 	a.public = listener.New(tcp, listener.Options{

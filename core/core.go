@@ -89,6 +89,10 @@ func New(ctx context.Context, options LoadOptions, logs io.Writer) (*App, error)
 // Name is this device's name.
 func (a *App) Name() string { return a.identity.Name() }
 
+// ForgotDevices reports whether a device that ran before has started without its
+// database, and so without the devices that were paired with it.
+func (a *App) ForgotDevices() bool { return a.store.Fresh() && !a.identity.Made() }
+
 // SignInLink makes a link that signs one browser in as the owner, once.
 func (a *App) SignInLink() string {
 	link, _ := a.server.SignInLink()
@@ -111,6 +115,10 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.opened = append(a.opened, a.store)
+	if a.ForgotDevices() {
+		a.log.Warn("the list of devices is gone: no database where this device should have one; pair its devices again, or stop and bring a copy back with salita restore",
+			"database", c.Storage.Path)
+	}
 	if err := a.listen(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -174,10 +175,21 @@ func TestDatabaseIsGoneAtTheNextStart(t *testing.T) {
 		t.Errorf("devices: exit %d: %s", r.code, r.err)
 	}
 	desktop.kill()
+	const gone = "he list of your devices is gone"
+	if log := desktop.log.String(); strings.Contains(log, gone) {
+		t.Errorf("it said so before: %s", log)
+	}
 	desktop.start()
 	if names := desktop.names(); len(names) != 0 {
 		t.Errorf("devices are %q", names)
 	}
+	eventually(t, "the gateway says what is gone", func() error {
+		log := desktop.log.String()
+		if strings.Count(log, "[WARN]  salita: the list of devices is gone") != 1 || strings.Count(log, gone) != 1 {
+			return fmt.Errorf("it said %s", log)
+		}
+		return nil
+	})
 	photo, _ := randomFile(t, "photo.jpg", 1<<20)
 	if r := laptop.cli("", "send", photo, "--to", "Desktop"); r.code != 5 {
 		t.Errorf("send: exit %d, want 5 (needs re-pairing): %s", r.code, r.err)

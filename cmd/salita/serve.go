@@ -38,6 +38,10 @@ func (a *app) serve() *cobra.Command {
 
 // welcome says where My Devices is, once the gateway answers.
 func (a *app) welcome(gateway *core.App, browser bool) {
+	if gateway.ForgotDevices() {
+		fmt.Fprintln(a.out, "The list of your devices is gone. Pair them again, or stop Salita and bring a copy back: salita restore")
+		fmt.Fprintln(a.out)
+	}
 	link := gateway.SignInLink()
 	fmt.Fprintf(a.out, "%s is ready. My Devices, for one browser, within five minutes:\n\n  %s\n\nA new link: salita open. Add a device: salita pair.\n", gateway.Name(), link)
 	if browser {

@@ -58,6 +58,7 @@ type Identity struct {
 	log   hclog.Logger
 	lock  *flock.Flock
 
+	made    bool // the key was made by this Open
 	key     *ecdsa.PrivateKey
 	keyHash mesh.KeyHash
 	sealer  cipher.AEAD
@@ -150,6 +151,7 @@ func (i *Identity) loadKey(rec record, recordFound bool) (*ecdsa.PrivateKey, err
 	if recordFound && !rec.legacy() {
 		return nil, damaged("This device's key is missing: %s belongs to %s.", path, i.path(recordFile))
 	}
+	i.made = true
 	return createKey(path)
 }
 
@@ -182,6 +184,9 @@ func (i *Identity) path(name string) string { return filepath.Join(i.dir, name) 
 
 // ID is this device's id, derived from its key.
 func (i *Identity) ID() mesh.DeviceID { return i.keyHash.DeviceID() }
+
+// Made reports whether Open made this identity, because there was none yet.
+func (i *Identity) Made() bool { return i.made }
 
 // Key is the hash of this device's public key, by which others pin it.
 func (i *Identity) Key() mesh.KeyHash { return i.keyHash }

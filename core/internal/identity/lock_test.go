@@ -55,6 +55,13 @@ func TestReadID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !i.Made() {
+		t.Error("the first Open did not make the identity")
+	}
+	i.Close()
+	if i, err = Open(dir, Options{}); err != nil || i.Made() {
+		t.Fatalf("the second Open made it, or %v", err)
+	}
 	defer i.Close()
 	if id, err := ReadID(dir); id != i.ID() || err != nil {
 		t.Errorf("id is %q, %v; want %q", id, err, i.ID())

@@ -30,6 +30,9 @@ type call struct {
 // identify refuses what nobody may send and finds out who is asking.
 func (s *Server) identify(c *fiber.Ctx) (*call, error) {
 	harden(c)
+	if err := wellFormed(&c.Context().Request.Header); err != nil {
+		return nil, err
+	}
 	conn := connection(c)
 	if conn == nil {
 		return nil, errors.New("connection does not come from the listener")

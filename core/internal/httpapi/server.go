@@ -76,7 +76,7 @@ func New(services Services) *Server {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.app = s.newApp()
 	s.mount()
-	s.app.Handler() // builds the route tree, as Listen would
+	s.app.Server().Handler = s.knownMethods(s.app.Handler()) // Handler also builds the route tree, as Listen would
 	return s
 }
 

@@ -45,6 +45,7 @@ func serve(d definition) int {
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGPIPE)
 
 	s := newService(d, log, level)
+	s.launched = true
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

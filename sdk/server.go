@@ -33,8 +33,9 @@ type httpServer struct {
 	served   chan struct{}
 }
 
-// openHTTP listens in the folder and begins to serve.
-func openHTTP(dir string, h http.Handler, log *slog.Logger) (*httpServer, error) {
+// openHTTP listens in the folder and begins to serve: only the parents of this
+// process, when there is a gateway among them.
+func openHTTP(dir string, h http.Handler, log *slog.Logger, onlyParents bool) (*httpServer, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("socket folder %q is not an absolute path", dir)
 	}
@@ -42,6 +43,9 @@ func openHTTP(dir string, h http.Handler, log *slog.Logger) (*httpServer, error)
 	listener, err := socket.Listen(path)
 	if err != nil {
 		return nil, err
+	}
+	if onlyParents {
+		listener.OnlyParents()
 	}
 	s := &httpServer{
 		path:     path,

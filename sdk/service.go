@@ -23,6 +23,7 @@ type service struct {
 	log        *slog.Logger
 	level      *slog.LevelVar
 	ownProcess bool // attached to: nobody chose the process's working folder yet
+	launched   bool // by the gateway, which is a parent of this process
 	gate       *gate
 	feed       *feed
 	life       context.Context // ends when the plugin begins to stop
@@ -138,7 +139,7 @@ func (s *service) apply(call context.Context, build build, environment *pluginv1
 		return errors.Join(errTooLate, next.shutdown(ctx))
 	}
 	if s.http == nil {
-		server, err := openHTTP(environment.GetSocketDir(), s.gate, s.log)
+		server, err := openHTTP(environment.GetSocketDir(), s.gate, s.log, s.launched)
 		if err != nil {
 			next.close()
 			return errors.Join(err, next.shutdown(ctx))

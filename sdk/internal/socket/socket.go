@@ -22,6 +22,7 @@ const kernelBuffer = 2 << 20
 type Listener struct {
 	*net.UnixListener
 	buffers buffers
+	parents bool
 }
 
 // Listen opens a unix socket at path that only its owner may use (mode 0600).
@@ -39,15 +40,26 @@ func Listen(path string) (*Listener, error) {
 	return &Listener{UnixListener: l}, nil
 }
 
+// OnlyParents closes connections from processes that this one does not descend
+// from, where the system tells. All plugins belong to one user, so nothing else
+// keeps one from asking another in the gateway's name.
+func (l *Listener) OnlyParents() { l.parents = true }
+
 // Accept waits for the next connection.
 func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptUnix()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if l.parents && !fromParent(c) {
+			_ = c.Close()
+			continue
+		}
+		_ = c.SetReadBuffer(kernelBuffer)
+		_ = c.SetWriteBuffer(kernelBuffer)
+		return &conn{UnixConn: c, buffers: &l.buffers}, nil
 	}
-	_ = c.SetReadBuffer(kernelBuffer)
-	_ = c.SetWriteBuffer(kernelBuffer)
-	return &conn{UnixConn: c, buffers: &l.buffers}, nil
 }
 
 // Body wraps a request body so that io.Copy out of it uses large buffers.

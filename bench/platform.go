@@ -31,13 +31,15 @@ type platform struct {
 	failed   int64           // of them not as they should
 	private  int64           // memory of the idle plugin that is its own, in bytes
 	resident int64           // memory of the idle plugin with its program's pages, in bytes
-	small    []figure   // BenchmarkSmallCall
+	small    []figure        // BenchmarkSmallCall
 }
 
+// How often each thing is done for each repetition that was asked for.
 const (
-	kills        = 10
-	replacements = 10
-	healthChecks = 500
+	kills        = 2
+	replacements = 2
+	healthChecks = 100
+	smallCalls   = 4000
 )
 
 // measurePlatform starts a gateway of its own.
@@ -61,7 +63,7 @@ func measurePlatform(ctx context.Context, s *site) (*platform, error) {
 		}
 	}
 	s.progress("small calls through a plugin")
-	p.small, err = goBench(ctx, s.root, "SmallCall", "./core/internal/httpapi", "-benchtime", "20000x")
+	p.small, err = goBench(ctx, s.root, "SmallCall", "./core/internal/httpapi", "-benchtime", fmt.Sprintf("%dx", smallCalls*s.reps))
 	return p, err
 }
 
@@ -130,7 +132,7 @@ func (m *measuring) crashes(ctx context.Context, p *platform) error {
 	if err != nil {
 		return err
 	}
-	for range kills {
+	for range kills * m.site.reps {
 		if err := m.crash(ctx, p, changes); err != nil {
 			return err
 		}
@@ -202,7 +204,7 @@ func (m *measuring) stopped(ctx context.Context, p *platform) error {
 	for range 8 {
 		waiting.Go(func() { _ = m.owner.call(hanging, "GET", "/media?limit=1", nil) })
 	}
-	for range healthChecks {
+	for range healthChecks * m.site.reps {
 		start := time.Now()
 		if err := m.owner.call(ctx, "GET", "/health", nil); err != nil {
 			return err
@@ -243,7 +245,7 @@ func (m *measuring) replace(ctx context.Context, p *platform) error {
 			}
 		})
 	}
-	for n := range replacements {
+	for n := range replacements * m.site.reps {
 		old, _ := childOf(m.processes["gateway"].Pid)
 		path := filepath.Join(folder, "salita-plugin-media")
 		if err = os.WriteFile(path+".new", fmt.Appendf(slices.Clone(program), "version %d", n), 0o755); err == nil {
@@ -284,10 +286,10 @@ func (p *platform) table(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %.1f | %.1f |\n", what, millis(quantile(all, 0.5)), millis(all[len(all)-1]))
 	}
 	fmt.Fprintf(b, "\n## The plugin platform\n\nThe media plugin under a gateway of its own; times as its owner sees them, in ms.\n\n| | median | worst |\n|---|---|---|\n")
-	row(fmt.Sprintf("kill -9 until the change of state is on the event stream (%d times)", kills), p.noticed)
+	row(fmt.Sprintf("kill -9 until the change of state is on the event stream (%d times)", len(p.noticed)), p.noticed)
 	row("kill -9 until the plugin answers again, the wait before the restart included", p.back)
 	row("start of the process until its first healthy answer", p.launched)
-	row(fmt.Sprintf("/health while the plugin is stopped and requests to it hang (%d times)", healthChecks), p.health)
+	row(fmt.Sprintf("/health while the plugin is stopped and requests to it hang (%d times)", len(p.health)), p.health)
 	fmt.Fprintf(b, "\nReplacing the program %d times under the load of eight callers: %d requests, %d failed. An idle plugin's own memory: %.1f MiB;\nwith the pages of its program file, which the system may drop at any time, %.1f MiB resident.\n",
 		p.replaced, p.served, p.failed, float64(p.private)/(1<<20), float64(p.resident)/(1<<20))
 	fmt.Fprintf(b, "\n### A small call through a plugin\n\n200 bytes of JSON decoded and encoded: in a plugin, and by the same code inside Fiber after the same checks of the caller. Both\ntake turns in one run (`BenchmarkSmallCall`); CPU is the time that gateway and plugin were on a processor.\n\n| door, connections | inside, calls/s | plugin, calls/s | ratio | inside, CPU µs | plugin, CPU µs |\n|---|---|---|---|---|---|\n")

@@ -42,11 +42,16 @@ func (b *board) show(state State, i *instance, returning bool, resumes time.Dura
 }
 
 func ask(ctx context.Context, b *board, method string, body io.Reader) error {
-	r, err := http.NewRequestWithContext(ctx, method, "http://x/media", body)
+	return Match{Plugin: "media", board: b}.ask(ctx, method, body)
+}
+
+// ask makes one request.
+func (m Match) ask(ctx context.Context, method string, body io.Reader) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://x/"+m.Plugin, body)
 	if err != nil {
 		return err
 	}
-	resp, err := Match{Plugin: "media", board: b}.RoundTrip(r)
+	resp, err := m.RoundTrip(r)
 	if err != nil {
 		return err
 	}

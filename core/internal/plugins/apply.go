@@ -161,7 +161,7 @@ func (h *Host) assign(a assignment) {
 	if !ok {
 		h.board.update(name, func(e *entry) { *e = newEntry(a.program, Starting) })
 		log := h.opts.Log.Named(printable(name, sdk.MaxNameLength))
-		s = newSupervisor(h.launch, h.timing(name), jitter, log, func(r report) { h.show(name, r) })
+		s = newSupervisor(h.carryOut, h.timing(name), jitter, log, func(r report) { h.show(name, r) })
 		s.publish = h.opts.Publish
 		h.supervisors[name] = s
 		h.work.Go(func() { s.run(h.life) })

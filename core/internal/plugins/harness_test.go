@@ -72,14 +72,20 @@ func must(t *testing.T, err error) {
 // install puts the test plugin into the folder.
 func (b *bench) install(name string) string {
 	b.t.Helper()
+	path := filepath.Join(b.dir, filePrefix+name)
+	b.link(path)
+	return path
+}
+
+// link makes the path the test plugin.
+func (b *bench) link(path string) {
+	b.t.Helper()
 	self, err := os.Executable()
 	must(b.t, err)
-	path := filepath.Join(b.dir, filePrefix+name)
 	if err := os.Link(self, path); err != nil {
 		copyFile(b.t, self, path)
 	}
 	must(b.t, os.Chmod(path, 0o755))
-	return path
 }
 
 func copyFile(t *testing.T, from, to string) {
@@ -90,10 +96,26 @@ func copyFile(t *testing.T, from, to string) {
 }
 
 // installVersion puts a program of its own content into the folder, in one step.
+// It is a script that runs the test plugin, which lies beside it: a new version
+// costs nothing.
 func (b *bench) installVersion(name string, version int) string {
 	b.t.Helper()
+	beside := filepath.Join(b.dir, "lib")
+	if err := os.Mkdir(beside, 0o755); err == nil {
+		must(b.t, os.Chmod(beside, 0o755))
+	}
+	if _, err := os.Stat(filepath.Join(beside, filePrefix+name)); err != nil {
+		b.link(filepath.Join(beside, filePrefix+name))
+	}
+	script := fmt.Sprintf("#!/bin/sh\n# version %d\nexec \"$(dirname \"$0\")/lib/%s%s\"\n", version, filePrefix, name)
+	return b.replace(name, []byte(script))
+}
+
+// replace puts another program in the place of one, in one step.
+func (b *bench) replace(name string, program []byte) string {
+	b.t.Helper()
 	path := filepath.Join(b.dir, filePrefix+name)
-	must(b.t, os.WriteFile(path+".new", versionOf(b.t, version), 0o755))
+	must(b.t, os.WriteFile(path+".new", program, 0o755))
 	must(b.t, os.Chmod(path+".new", 0o755))
 	must(b.t, os.Rename(path+".new", path))
 	return path

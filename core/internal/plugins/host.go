@@ -51,7 +51,8 @@ type Host struct {
 	board *board
 	vault *vault
 
-	attachTo map[string]string // folders of the plugins that a person starts, by name; fixed by Start
+	carryOut func(context.Context, order) (launched, error) // one order of a supervisor
+	attachTo map[string]string                              // folders of the plugins that a person starts, by name; fixed by Start
 
 	runMu sync.Mutex
 	run   *runDir
@@ -91,7 +92,7 @@ func New(opts Options) *Host {
 		opts.DeviceName = func() string { return "" }
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Host{
+	h := &Host{
 		opts:        opts,
 		board:       newBoard(),
 		supervisors: make(map[string]*supervisor),
@@ -100,6 +101,8 @@ func New(opts Options) *Host {
 		life:        life,
 		end:         end,
 	}
+	h.carryOut = h.launch
+	return h
 }
 
 // Start looks for programs, starts the enabled plugins side by side and returns

@@ -38,7 +38,7 @@ func TestReplacedProgramTakesOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			path := b.installVersion("good", 1)
+			path := b.replace("good", versionOf(t, 1))
 			b.start(quick(), enabled("good"))
 			pid := b.pid("good")
 			b.put("good", "version", "2.0.0")

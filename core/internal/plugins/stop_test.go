@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -146,6 +147,31 @@ func TestCrashLoopIsQuarantined(t *testing.T) {
 	_, err := b.try(context.Background(), "GET", "/crashes/x", nil)
 	if e := sdk.AsError(err); e.HTTPStatus() != 503 || e.Friendly() != "Photos isn't working right now" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCrashIsNoticedAtOnce measures how long a dead process is taken for a live
+// one. The limit is a hundred times what it takes on an idle machine.
+func TestCrashIsNoticedAtOnce(t *testing.T) {
+	b := newBench(t, "good")
+	b.start(quick(), enabled("good"))
+	var took []time.Duration
+	for range crashLimit - 1 {
+		pid := b.pid("good")
+		changed := b.host.Changed()
+		began := time.Now()
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		<-changed
+		took = append(took, time.Since(began))
+		if s := b.status("good").State; s == Running {
+			t.Errorf("state %s", s)
+		}
+		b.await("good", Running)
+	}
+	slices.Sort(took)
+	t.Logf("noticed within %v", took)
+	if took[0] > time.Second {
+		t.Errorf("the fastest of %d crashes was noticed after %s", len(took), took[0])
 	}
 }
 

@@ -52,7 +52,7 @@ func pluginSpecs(configured []config.Plugin) []plugins.Spec {
 	specs := make([]plugins.Spec, len(configured))
 	for i, p := range configured {
 		specs[i] = plugins.Spec{
-			Name: p.Name, Enabled: p.Enabled, SHA256: p.SHA256, Env: p.Env,
+			Name: p.Name, Enabled: p.Enabled, SHA256: p.SHA256, Env: p.Env, Unconfined: p.Unconfined,
 			Config: plugins.Block(p.Block),
 		}
 	}

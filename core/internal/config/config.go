@@ -81,6 +81,8 @@ type Plugin struct {
 	SHA256  string   // lower-case hex digest the program must have; "" allows any
 	Env     []string // environment variables passed through
 	Block   Block    // the plugin's own settings
+
+	Unconfined bool // it may touch whatever this user may
 }
 
 // Block is the text between the braces of a config block, byte for byte, with

@@ -12,6 +12,7 @@ type pluginSchema struct {
 	Enabled   *hcl.Attribute `hcl:"enabled,optional"`
 	SHA256    *hcl.Attribute `hcl:"sha256,optional"`
 	Env       *hcl.Attribute `hcl:"env,optional"`
+	Confine   *hcl.Attribute `hcl:"confine,optional"`
 	Config    *struct {
 		Body hcl.Body `hcl:",remain"` // the plugin's business
 	} `hcl:"config,block"`
@@ -34,6 +35,9 @@ func (r *reader) plugins(blocks []pluginSchema, configs map[int]Block) []Plugin 
 		}
 		first[b.Name] = b.NameRange
 		p := Plugin{Name: b.Name, Enabled: true, Block: configs[b.NameRange.Start.Byte]}
+		confine := true
+		r.truth(b.Confine, &confine)
+		p.Unconfined = !confine
 		r.truth(b.Enabled, &p.Enabled)
 		r.text(b.SHA256, &p.SHA256, digestRule())
 		r.list(b.Env, &p.Env, variableRule())

@@ -107,6 +107,7 @@ Quoted strings may not be split over multiple lines. To produce a multi-line str
 		"plugin dirs":     {`plugin_dirs = [7, ""]`, wrong(1, `plugin_dirs = [7, ""]`, `""`, "plugin_dirs", "a path")},
 		"sha256":          {`plugin "a" { sha256 = "abc" }`, wrong(1, `plugin "a" { sha256 = "abc" }`, `"abc"`, "sha256", "the 64 hexadecimal digits of a SHA-256")},
 		"enabled":         {`plugin "a" { enabled = 2 }`, wrong(1, `plugin "a" { enabled = 2 }`, `2`, "enabled", "true or false")},
+		"confine":         {`plugin "a" { confine = "no" }`, wrong(1, `plugin "a" { confine = "no" }`, `"no"`, "confine", "true or false")},
 		"env":             {`plugin "a" { env = ["A=B"] }`, wrong(1, `plugin "a" { env = ["A=B"] }`, `"A=B"`, "env", `the name of an environment variable, such as "LANG"`)},
 		"plugin name": {
 			`plugin "Media" {}`,

@@ -66,6 +66,15 @@ func printable(name string) string {
 	return b.String()
 }
 
+// printableLines is printable for a text of several lines.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // hidden reports whether a character acts on the text around it instead of being
 // seen. What joins an emoji or an accent is harmless.
 func hidden(r rune) bool {

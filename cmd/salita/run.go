@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -102,8 +104,11 @@ func (a *app) explain(err error) {
 	var use usageError
 	var wrong wrongConfig
 	var found errFound
+	var left unsent
 	var answer *client.Error
 	switch {
+	case errors.As(err, &left):
+		a.explainUnsent(left)
 	case errors.As(err, &config):
 		fmt.Fprintln(a.err, config.Error())
 	case errors.As(err, &wrong):
@@ -116,7 +121,7 @@ func (a *app) explain(err error) {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.err, "Stopped.")
 	default:
-		e := sdk.AsError(err)
+		e := sdk.AsError(anothersGateway(err))
 		fmt.Fprintln(a.err, e.Friendly())
 		if e.Hint != "" {
 			fmt.Fprintf(a.err, "Try: %s\n", e.Hint)
@@ -124,7 +129,7 @@ func (a *app) explain(err error) {
 		if errors.As(err, &answer) && answer.Reference != "" {
 			fmt.Fprintf(a.err, "Reference: %s\n", answer.Reference)
 		} else if e.Cause != nil {
-			fmt.Fprintf(a.err, "Details: %v\n", e.Cause)
+			fmt.Fprintf(a.err, "Details: %v\n", printableLines(e.Cause.Error()))
 		}
 	}
 }
@@ -144,5 +149,18 @@ func exitCode(err error) int {
 	case errors.Is(err, context.Canceled):
 		return exitFailed
 	}
-	return sdk.KindOf(err).ExitCode()
+	return sdk.KindOf(anothersGateway(err)).ExitCode()
+}
+
+// anothersGateway gives the plain words to a socket that only another user of
+// this computer may use.
+func anothersGateway(err error) error {
+	var dial *net.OpError
+	if !errors.As(err, &dial) || dial.Op != "dial" || dial.Net != "unix" || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return (&sdk.Error{
+		Kind: sdk.Forbidden, Message: "That gateway belongs to another user of this computer.",
+		Hint: "that user's account, or another folder with --data-dir.",
+	}).Because(err)
 }

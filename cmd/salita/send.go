@@ -23,8 +23,12 @@ func (a *app) send() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send FILE... --to DEVICE",
 		Short: "Send files to a device",
-		Args:  usage(cobra.MinimumNArgs(1)),
+		Long: "Send files to a device and check that they arrived as they left. A file that the device does not take is named, and the others follow.\n" +
+			"Ends with 0 only if all were sent.",
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return usageError{errors.New("say which files: salita send FILE... --to DEVICE")}
+			}
 			if to == "" {
 				return usageError{errors.New("say which device: --to DEVICE")}
 			}
@@ -35,20 +39,17 @@ func (a *app) send() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, file := range files {
+			return a.sendEach(cmd.Context(), files, func(file string) error {
 				item, err := a.sendFile(cmd.Context(), gateway, device, file)
 				if err != nil {
-					return err
+					return errors.Join(err, a.reportRefused(file, device, err, asJSON))
 				}
-				if err := a.reportSent(file, device, item, asJSON); err != nil {
-					return err
-				}
-			}
-			return nil
+				return a.reportSent(file, device, item, asJSON)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "name or id of the device, or the beginning of one")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line for each file")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line for each file that was tried")
 	return cmd
 }
 
@@ -56,22 +57,26 @@ func (a *app) send() *cobra.Command {
 func readable(files []string) error {
 	for _, file := range files {
 		info, err := os.Stat(file)
+		name := printable(file)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			return sdk.Errorf(sdk.NotFound, "There is no file %s.", file)
+			return sdk.Errorf(sdk.NotFound, "There is no file %s.", name)
 		case err != nil:
-			return sdk.Errorf(sdk.Invalid, "%s can't be read.", file).Because(err)
+			return cannotRead(file, err)
 		case info.IsDir():
-			return sdk.Errorf(sdk.Invalid, "%s is a folder. Send the files in it.", file)
+			return sdk.Errorf(sdk.Invalid, "%s is a folder. Send the files in it.", name)
 		case !info.Mode().IsRegular():
-			return sdk.Errorf(sdk.Invalid, "%s is not a file.", file)
+			return sdk.Errorf(sdk.Invalid, "%s is not a file.", name)
 		}
 	}
 	return nil
 }
 
-// errChanged means that the bytes which arrived are not the bytes that left.
-var errChanged = errors.New("hash mismatch")
+// What can happen to one file.
+var (
+	errChanged    = errors.New("hash mismatch")       // the bytes which arrived are not those that left
+	errUnreadable = errors.New("file cannot be read") // any more
+)
 
 // sendFile sends one file and checks what the receiver stored. A file that
 // changed on the way is sent once more.
@@ -84,18 +89,22 @@ func (a *app) sendFile(ctx context.Context, gateway *client.Client, device clien
 	return item, err
 }
 
+func cannotRead(file string, err error) error {
+	return sdk.Errorf(sdk.Invalid, "%s can't be read.", printable(file)).Because(errors.Join(errUnreadable, err))
+}
+
 func (a *app) sendOnce(ctx context.Context, gateway *client.Client, device client.Device, file string) (client.Item, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return client.Item{}, sdk.Errorf(sdk.Invalid, "%s can't be read.", file).Because(err)
+		return client.Item{}, cannotRead(file, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return client.Item{}, sdk.Errorf(sdk.Invalid, "%s can't be read.", file).Because(err)
+		return client.Item{}, cannotRead(file, err)
 	}
 	hash := sha256.New()
-	bar := a.progress(filepath.Base(file), info.Size())
+	bar := a.progress(printable(filepath.Base(file)), info.Size())
 	defer bar.Close()
 	body := io.TeeReader(f, io.MultiWriter(hash, bar))
 	upload, err := gateway.Send(ctx, device.ID, filepath.Base(file), body, info.Size())
@@ -107,7 +116,7 @@ func (a *app) sendOnce(ctx context.Context, gateway *client.Client, device clien
 	}
 	item := upload.Items[0]
 	if item.Size != info.Size() || item.SHA256 != hex.EncodeToString(hash.Sum(nil)) {
-		return item, sdk.Errorf(sdk.Internal, "%s changed on the way.", file).Because(errChanged)
+		return item, sdk.Errorf(sdk.Internal, "%s changed on the way.", printable(file)).Because(errChanged)
 	}
 	return item, nil
 }
@@ -135,6 +144,20 @@ func (a *app) progress(name string, size int64) *progressbar.ProgressBar {
 	)
 }
 
+// reportRefused tells a program; a person reads the error.
+func (a *app) reportRefused(file string, device client.Device, err error, asJSON bool) error {
+	if !asJSON {
+		return nil
+	}
+	e := sdk.AsError(err)
+	return a.printJSON(struct {
+		File   string   `json:"file"`
+		Device string   `json:"device"`
+		Error  string   `json:"error"`
+		Code   sdk.Kind `json:"code"`
+	}{file, device.ID, e.Friendly(), e.Kind})
+}
+
 func (a *app) reportSent(file string, device client.Device, item client.Item, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(struct {
@@ -143,6 +166,6 @@ func (a *app) reportSent(file string, device client.Device, item client.Item, as
 			Item   client.Item `json:"item"`
 		}{file, device.ID, item})
 	}
-	_, err := fmt.Fprintf(a.out, "✓ %s is on %s\n", item.Name, device.Name)
+	_, err := fmt.Fprintf(a.out, "✓ %s is on %s\n", printable(item.Name), device.Name)
 	return err
 }

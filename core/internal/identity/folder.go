@@ -28,7 +28,21 @@ func prepareFolder(dir string, log hclog.Logger) error {
 	if err != nil {
 		return sdk.Errorf(sdk.Internal, "The data folder %s can't be read.", dir).Because(err)
 	}
-	return makePrivate(dir, info, folderMode, log)
+	if err := makePrivate(dir, info, folderMode, log); err != nil {
+		// A disk or folder that cannot be written keeps its permissions, too; what
+		// they are is then not what stands in the way.
+		if !writable(dir) {
+			return mayNotWrite(dir).Because(err)
+		}
+		return err
+	}
+	return nil
+}
+
+func mayNotWrite(dir string) *sdk.Error {
+	e := sdk.Errorf(sdk.Forbidden, "Salita may not write into the data folder %s.", dir)
+	e.Hint = "another --data-dir, or making it yours and writable"
+	return e
 }
 
 // makePrivate takes away what others may do with a file or folder of ours.

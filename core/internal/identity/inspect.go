@@ -28,7 +28,7 @@ func Inspect(dir string) (remarks []string, err error) {
 	case !info.IsDir():
 		return nil, sdk.Errorf(sdk.Invalid, "The data folder %s is a file, not a folder.", dir)
 	case !writable(dir):
-		return nil, sdk.Errorf(sdk.Forbidden, "Salita may not write into the data folder %s.", dir)
+		return nil, mayNotWrite(dir)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&^folderMode != 0 {
 		remarks = append(remarks, "Other users of this computer can open the data folder "+dir+". Salita makes it private when it starts.")

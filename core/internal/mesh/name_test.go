@@ -18,6 +18,12 @@ func TestCleanName(t *testing.T) {
 		{"combining accents", "Zoe\u0308", "Zoe\u0308"},
 		{"invalid UTF-8", "a\xff\xfeb", "ab"},
 		{"nothing left", "\u202e\x00 ", ""},
+		{"Hangul filler alone", "\u3164", ""},
+		{"fillers and an empty Braille pattern", "\u115f\u1160\u2800\uffa0", ""},
+		{"a name that ends in a filler", "NAS\u3164", "NAS"},
+		{"joiners alone", "\u200d\u200d", ""},
+		{"marks alone", "\u034f\ufe0f\u0301", ""},
+		{"marks and, too late, a letter", strings.Repeat("\u0301", MaxNameRunes) + "a", ""},
 		{"10,000 letters", strings.Repeat("ä", 10_000), strings.Repeat("ä", MaxNameRunes)},
 	}
 	for _, tt := range tests {
@@ -39,6 +45,9 @@ func FuzzCleanName(f *testing.F) {
 		}
 		if strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
 			t.Errorf("%q became %q, with control characters", in, got)
+		}
+		if got != "" && strings.IndexFunc(got, visible) < 0 {
+			t.Errorf("%q became %q, which cannot be seen", in, got)
 		}
 		if CleanName(got) != got {
 			t.Errorf("%q is not stable: %q", got, CleanName(got))

@@ -35,7 +35,7 @@ func (i Interface) onLink(a netip.Addr) bool {
 }
 
 // announced are the addresses to announce on this interface. Link-local ones of
-// IPv6 come last: many programs cannot use them.
+// IPv6 are for want of others: many programs cannot use them.
 func (i Interface) announced() []netip.Addr {
 	var v4, v6, local []netip.Addr
 	for _, p := range i.Prefixes {
@@ -49,7 +49,10 @@ func (i Interface) announced() []netip.Addr {
 			v6 = append(v6, a)
 		}
 	}
-	all := slices.Concat(v4, v6, local)
+	if len(v6) == 0 {
+		v6 = local
+	}
+	all := slices.Concat(v4, v6)
 	return all[:min(len(all), maxOwnAddresses)]
 }
 

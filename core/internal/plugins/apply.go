@@ -223,6 +223,7 @@ func (h *Host) launcher(o order) *launcher {
 		order:       o,
 		vault:       h.vault,
 		reserved:    h.opts.Reserved,
+		gatewayDir:  h.opts.DataDir,
 		dataDir:     dataFolder(h.opts.DataDir, name),
 		sockets:     h.socketFolder,
 		environment: h.environment,

@@ -88,7 +88,7 @@ func (l *launcher) policyFor(c confinement, path, sockets string, env []string) 
 		return nil
 	}
 	policy := *c.policy
-	hidden := realPaths(l.gatewayDir(), l.environment(l.order.assignment).HomeDir)
+	hidden := realPaths(l.gatewayDir, l.environment(l.order.assignment).HomeDir)
 	for _, folder := range sandbox.System() {
 		policy.ReadOnly = append(policy.ReadOnly, sandbox.Without(folder, hidden...)...)
 	}

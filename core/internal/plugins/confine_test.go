@@ -273,6 +273,7 @@ func newTestLauncher(t *testing.T) (*launcher, string) {
 	must(t, err)
 	gateway := filepath.Join(root, "home", ".salita")
 	l := &launcher{
+		gatewayDir:  gateway,
 		dataDir:     dataFolder(gateway, "media"),
 		order:       order{assignment: assignment{spec: Spec{Name: "media"}}},
 		environment: func(assignment) control.Environment { return control.Environment{HomeDir: filepath.Join(root, "home")} },
@@ -453,7 +454,7 @@ func TestPolicyFor(t *testing.T) {
 			t.Errorf("%s may not be read", path)
 		}
 	}
-	if sandbox.Holds(l.gatewayDir(), p.ReadOnly...) || p.MaxFiles != 7 || len(c.policy.ReadOnly) != 0 {
+	if sandbox.Holds(l.gatewayDir, p.ReadOnly...) || p.MaxFiles != 7 || len(c.policy.ReadOnly) != 0 {
 		t.Errorf("policy %+v", p)
 	}
 	// A plugin folder that is the home folder opens only the program itself.

@@ -19,6 +19,7 @@ type launcher struct {
 	order       order
 	vault       *vault
 	reserved    []string
+	gatewayDir  string // the gateway's data folder
 	dataDir     string // the plugin's own folder
 	sockets     func() (string, error)
 	environment func(assignment) control.Environment
@@ -279,6 +280,3 @@ func (l *launcher) passedEnv() []string {
 
 // dataFolder is the folder that the plugin owns.
 func dataFolder(dataDir, name string) string { return filepath.Join(dataDir, "data", name) }
-
-// gatewayDir is the gateway's data folder, of which dataFolder made the plugin's.
-func (l *launcher) gatewayDir() string { return filepath.Dir(filepath.Dir(l.dataDir)) }

@@ -47,7 +47,7 @@ func (l *launcher) remember(change func(*memory)) {
 
 // memoryFile lies where no plugin can write.
 func (l *launcher) memoryFile() string {
-	return filepath.Join(l.gatewayDir(), "cache", "launches", l.order.spec.Name+".json")
+	return filepath.Join(l.gatewayDir, "cache", "launches", l.order.spec.Name+".json")
 }
 
 func writeMemory(path string, m memory) error {

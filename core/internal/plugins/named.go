@@ -118,7 +118,7 @@ func expand(name, home, dataDir string) string {
 // admit refuses places that hold the gateway's own keys or programs, or lie
 // among them: whoever may write there can become the gateway.
 func (l *launcher) admit(written, path string) error {
-	gateway := l.gatewayDir()
+	gateway := l.gatewayDir
 	real, err := filepath.EvalSymlinks(gateway)
 	if err != nil {
 		real = gateway

@@ -1,8 +1,10 @@
 package core
 
 import (
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +94,33 @@ func TestEverySettingIsKnown(t *testing.T) {
 				t.Errorf("a change of %s is %d settings, want 1", root.FieldByIndex(at[:1]).Name, len(live)+len(restart))
 			}
 		}
+	}
+}
+
+// TestTheDocumentKnowsEverySetting compares docs/CONFIG.md with the list.
+func TestTheDocumentKnowsEverySetting(t *testing.T) {
+	text, err := os.ReadFile("../docs/CONFIG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "From the next start on only: ")
+	waiting, _, _ := strings.Cut(rest, ".\n")
+	waiting, _, _ = strings.Cut(waiting, ". ")
+	var want []string
+	for _, s := range settings() {
+		block, name, inBlock := strings.Cut(s.name, ".")
+		if !inBlock {
+			name = block
+		}
+		if !strings.Contains(string(text), "`"+block+"`") && !strings.Contains(string(text), "`"+block+" ") || !strings.Contains(string(text), "`"+name) {
+			t.Errorf("%s is not in the document", s.name)
+		}
+		if s.apply == nil {
+			want = append(want, "`"+s.name+"`")
+		}
+	}
+	if waiting != strings.Join(want, ", ") {
+		t.Errorf("the document has from the next start on %s, want %s", waiting, strings.Join(want, ", "))
 	}
 }
 

@@ -52,6 +52,7 @@ plugin "media" {
   enabled = true
   sha256  = "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"
   env     = ["LANG"]                # environment variables passed through; none by default
+  confine = true                    # its own files and those that its settings name, no others
   config {                          # decoded by the plugin's own schema; errors point into this file
     library = "~/Pictures/Salita"
   }
@@ -135,7 +136,7 @@ func TestTheSampleIsAllDefaults(t *testing.T) {
 		Env:    []string{"LANG"},
 		Block: Block{
 			Filename: file, Source: []byte(source),
-			Line: 39, Column: 11, Byte: strings.Index(sample, source),
+			Line: 40, Column: 11, Byte: strings.Index(sample, source),
 		},
 	}, {Name: "posts", Enabled: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -175,6 +176,7 @@ certificate {
 plugin_dirs = ["plugins", "/opt/salita", "~"]
 plugin "a-1" {
   enabled = false
+  confine = false
   config {}
 }
 `)
@@ -197,6 +199,9 @@ plugin "a-1" {
 	}
 	// An empty block is not an absent one.
 	if len(got.Plugins) != 1 || got.Plugins[0].Block.Source == nil || len(got.Plugins[0].Block.Source) != 0 {
+		t.Errorf("plugins: %+v", got.Plugins)
+	}
+	if len(got.Plugins) == 1 && (!got.Plugins[0].Unconfined || got.Plugins[0].Enabled) {
 		t.Errorf("plugins: %+v", got.Plugins)
 	}
 	got.Plugins = nil

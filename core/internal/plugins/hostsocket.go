@@ -1,7 +1,6 @@
 package plugins
 
 import (
-	"errors"
 	"fmt"
 	stdlog "log"
 	"net"
@@ -33,16 +32,15 @@ type hostServer struct {
 	served chan struct{}
 }
 
-// openHostSocket listens in the folder and begins to serve.
+// openHostSocket listens in the folder and begins to serve. The folder is private
+// to this user, and the plugin may put links into it: the socket's mode is left
+// alone, because a change of it could be led to another file.
 func openHostSocket(dir string, h http.Handler, log hclog.Logger) (*hostServer, error) {
 	path := filepath.Join(dir, hostSocketName)
 	_ = os.Remove(path) // in a folder that outlives a launch, that of the launch before
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("make the gateway's socket for the plugin: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the gateway's socket private: %w", err), listener.Close())
 	}
 	s := &hostServer{
 		path: path,

@@ -14,6 +14,7 @@ type Plugins interface {
 	Capabilities() []sdk.Capability
 	Plugins() []plugins.Status
 	Restart(name string) error
+	Refresh() // after the device got another name
 }
 
 type identityBody struct {
@@ -39,6 +40,7 @@ func (s *Server) renameSelf(c *call) error {
 	if err := s.Identity.Rename(in.Name); err != nil {
 		return err
 	}
+	s.Plugins.Refresh()
 	return s.identity(c)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -105,6 +106,10 @@ func friendly(err error, title string) string {
 		}
 	case errors.As(err, &exit):
 		message = title + " stopped unexpectedly."
+	case isFull(err):
+		message = "There isn't enough space for " + title + " to start."
+	case isShort(err):
+		message = "This computer is too busy to start " + title + " right now."
 	case errors.Is(err, errConfigTimeout):
 		message = title + " took too long to take over its new settings."
 	case errors.Is(err, errStartTimeout), errors.Is(err, context.DeadlineExceeded):
@@ -115,6 +120,16 @@ func friendly(err error, title string) string {
 		message = title + " could not start."
 	}
 	return message
+}
+
+// isShort reports whether the system was out of processes, memory or open files.
+func isShort(err error) bool {
+	for _, short := range []error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, short) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxFriendly bounds a foreign text inside a sentence, in bytes.

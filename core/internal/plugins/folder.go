@@ -23,6 +23,8 @@ type folder struct {
 	tell   func([]program) // what counts, by name; must not block
 	late   func()          // nothing can be told for now; must not block
 
+	notifier func() (*fsnotify.Watcher, error) // of the system
+
 	calm    *calm
 	last    []program
 	told    bool
@@ -33,7 +35,7 @@ type folder struct {
 }
 
 func newFolder(dir string, t Timing, log hclog.Logger, tell func([]program), late func()) *folder {
-	return &folder{dir: dir, timing: t, log: log, tell: tell, late: late, calm: newCalm(t.Settle, t.Rescan)}
+	return &folder{dir: dir, timing: t, log: log, tell: tell, late: late, notifier: fsnotify.NewWatcher, calm: newCalm(t.Settle, t.Rescan)}
 }
 
 // run watches until ctx ends. It tells something soon after it began, whatever
@@ -45,7 +47,7 @@ func (f *folder) run(ctx context.Context) {
 	})
 	f.timer = time.NewTimer(time.Hour)
 	defer f.timer.Stop()
-	notifier, err := fsnotify.NewWatcher()
+	notifier, err := f.notifier()
 	if err != nil {
 		f.warn("plugin folder is looked at from time to time, the system reports no changes", err)
 		notifier = &fsnotify.Watcher{}

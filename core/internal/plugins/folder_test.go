@@ -1,11 +1,15 @@
 package plugins
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -82,6 +86,62 @@ func TestFolderThatCannotBeRead(t *testing.T) {
 	b.await("two", Found)
 	if n := strings.Count(b.log.String(), "plugin folder cannot be read"); n != 1 {
 		t.Errorf("warned %d times", n)
+	}
+}
+
+// TestFolderWithoutNotifications has a system that reports no changes.
+func TestFolderWithoutNotifications(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Chmod(dir, 0o755))
+	log := &logBuffer{}
+	listings := make(chan []program, 100)
+	f := newFolder(dir, quick().withDefaults(), testLogger(log), func(p []program) { listings <- p }, func() {})
+	f.notifier = func() (*fsnotify.Watcher, error) { return nil, errors.New("too many open files") }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.run(ctx)
+	}()
+	if got := <-listings; len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	for _, name := range []string{"one", "two"} {
+		write(t, filepath.Join(dir, filePrefix+name), 0o755)
+		for got := range listings {
+			if got[len(got)-1].name == name {
+				break
+			}
+		}
+	}
+	cancel()
+	<-done
+	if n := strings.Count(log.String(), "too many open files"); n != 1 {
+		t.Errorf("warned %d times:\n%s", n, log)
+	}
+}
+
+// TestFolderThatDoesNotAnswer hangs as a network drive does whose server is off.
+func TestFolderThatDoesNotAnswer(t *testing.T) {
+	log, late, told := &logBuffer{}, make(chan struct{}), make(chan []program, 1)
+	timing := quick().withDefaults()
+	timing.FirstLook = time.Millisecond
+	hangs := make(chan struct{})
+	f := newFolder(t.TempDir(), timing, testLogger(log), func(p []program) { told <- p }, func() { close(late) })
+	f.notifier = func() (*fsnotify.Watcher, error) { <-hangs; return nil, errors.New("no") }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.run(ctx)
+	}()
+	<-late
+	close(hangs)
+	<-told
+	cancel()
+	<-done
+	if !strings.Contains(log.String(), "does not answer") {
+		t.Errorf("log:\n%s", log)
 	}
 }
 

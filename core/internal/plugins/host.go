@@ -136,7 +136,7 @@ func (h *Host) open() error {
 	if err != nil {
 		return err
 	}
-	vault, err := openVault(filepath.Join(h.opts.DataDir, "cache", "plugins"))
+	vault, err := openVault(filepath.Join(h.opts.DataDir, "cache", "plugins"), h.opts.Log)
 	if err != nil {
 		return errors.Join(err, run.close())
 	}

@@ -17,3 +17,6 @@ func (id *fileID) fill(info fs.FileInfo) {
 
 // beingWritten cannot be asked on this system.
 func beingWritten(*os.File) bool { return false }
+
+// mountedNoExec is not asked on this system.
+func mountedNoExec(string) bool { return false }

@@ -16,6 +16,12 @@ func (id *fileID) fill(info fs.FileInfo) {
 	}
 }
 
+// mountedNoExec reports whether the system executes nothing that lies there.
+func mountedNoExec(dir string) bool {
+	var stat unix.Statfs_t
+	return unix.Statfs(dir, &stat) == nil && stat.Flags&unix.ST_NOEXEC != 0
+}
+
 // beingWritten reports whether somebody has the file open for writing: a lease
 // for reading is refused then. What cannot be asked (the files of others, many
 // network drives) counts as no.

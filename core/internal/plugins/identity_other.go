@@ -11,3 +11,6 @@ func (id *fileID) fill(fs.FileInfo) {}
 
 // beingWritten cannot be asked on this system.
 func beingWritten(*os.File) bool { return false }
+
+// mountedNoExec is not asked on this system.
+func mountedNoExec(string) bool { return false }

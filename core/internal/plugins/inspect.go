@@ -95,7 +95,7 @@ func newInspector(opts Options) (*inspector, error) {
 		return nil, errors.Join(err, run.close())
 	}
 	h.run = run
-	if h.vault, err = openVault(filepath.Join(dir, "programs")); err != nil {
+	if h.vault, err = openVault(filepath.Join(dir, "programs"), h.opts.Log); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir), run.close())
 	}
 	return &inspector{host: h, dir: dir, specs: make(map[string]Spec)}, nil

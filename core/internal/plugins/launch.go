@@ -143,7 +143,7 @@ func (l *launcher) checkCopy(program *programCopy) error {
 	switch {
 	case serving == nil:
 		return nil
-	case !l.order.forced && serving.program == program && l.order.changeFrom(serving.assignment) < newProcess:
+	case !l.order.forced && serving.program.same(program) && l.order.changeFrom(serving.assignment) < newProcess:
 		return errUnchanged
 	case serving.alone:
 		return errAlone

@@ -24,7 +24,7 @@ func TestPin(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "salita-plugin-x")
 	must(t, os.WriteFile(path, []byte("one"), 0o755))
-	v, err := openVault(filepath.Join(dir, "cache"))
+	v, err := openVault(filepath.Join(dir, "cache"), discard())
 	must(t, err)
 	c, err := v.take(path)
 	must(t, err)

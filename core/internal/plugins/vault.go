@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -18,8 +21,15 @@ import (
 // can exchange it between a check and the start, a program can be copied over
 // while it runs, and of a half written one nothing is ever executed. The copies
 // live as long as the gateway.
+//
+// Where no copy can be made, because the drive is full or nothing may be executed
+// there, a program that is not pinned runs from its own file all the same: a
+// full drive must not take the plugins away that could make room on it.
 type vault struct {
-	dir string // only this user may write to it
+	dir    string // only this user may write to it
+	log    hclog.Logger
+	noExec bool // nothing in dir can be executed
+	copier func(src io.Reader, path string) error
 
 	mu     sync.Mutex
 	newest map[string]*programCopy // by the path of the program
@@ -29,10 +39,11 @@ type vault struct {
 // a folder of its own under the program's name, beside links to what lies beside
 // the program: scripts look there.
 type programCopy struct {
-	vault  *vault
-	source string
-	dir    string
-	path   string // what is executed
+	vault   *vault
+	source  string
+	dir     string
+	path    string     // what is executed
+	inPlace *sdk.Error // why that is the program itself; nil for a copy
 
 	sum func() (string, error) // its SHA-256 in hex
 
@@ -42,7 +53,7 @@ type programCopy struct {
 }
 
 // openVault makes the folder, and empties it of what an earlier gateway left.
-func openVault(dir string) (*vault, error) {
+func openVault(dir string, log hclog.Logger) (*vault, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for programs: %w", err)
 	}
@@ -53,7 +64,7 @@ func openVault(dir string) (*vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("empty folder for programs: %w", err)
 	}
-	return &vault{dir: dir, newest: make(map[string]*programCopy)}, nil
+	return &vault{dir: dir, log: log, noExec: mountedNoExec(dir), copier: copyProgram, newest: make(map[string]*programCopy)}, nil
 }
 
 // close removes all copies.
@@ -67,17 +78,45 @@ func (v *vault) take(path string) (*programCopy, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.noExec {
+		return v.takeInPlace(path, sdk.Errorf(sdk.Unsupported, "No program can be run from %s, which is needed to verify %s first.", v.dir, path))
+	}
 	known := v.use(path, func(c *programCopy) bool { return c.id == id && c.whole() })
 	if known == nil {
-		if known, err = v.copyAnew(path); err != nil {
-			return nil, err
+		known, err = v.copyAnew(path)
+	}
+	if err == nil {
+		if err = known.linkSiblings(); err != nil {
+			known.release()
 		}
 	}
-	if err := known.linkSiblings(); err != nil {
-		known.release()
+	if isFull(err) {
+		return v.takeInPlace(path, sdk.Errorf(sdk.NoSpace, "There isn't enough space to verify %s.", path).Because(err))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return known, nil
+}
+
+// takeInPlace stands for the program itself.
+func (v *vault) takeInPlace(path string, reason *sdk.Error) (*programCopy, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c := &programCopy{vault: v, source: path, path: path, inPlace: reason}
+	if c.id, err = checkStill(f, func() error { return nil }); err != nil {
+		return nil, err
+	}
+	v.log.Warn("program runs from its own file, without a private copy", "program", path, "error", reason)
+	return c, nil
+}
+
+// isFull reports whether there is no room for a file.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // use counts a user of the program's newest copy if it will do; else nil.
@@ -132,7 +171,7 @@ func (v *vault) copy(path string) (*programCopy, error) {
 	}
 	c := &programCopy{vault: v, source: path, dir: dir, path: filepath.Join(dir, filepath.Base(path)), users: 1}
 	c.sum = sync.OnceValues(c.digest)
-	if c.id, err = copyStill(src, c.path); err != nil {
+	if c.id, err = checkStill(src, func() error { return v.copier(src, c.path) }); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return c, nil
@@ -142,13 +181,14 @@ func (v *vault) copy(path string) (*programCopy, error) {
 // is over.
 var errWritten = sdk.Errorf(sdk.Conflict, "The program is still being written.")
 
-// copyStill copies a file that nobody changes meanwhile and returns what it was.
-func copyStill(src *os.File, path string) (fileID, error) {
+// checkStill does something with a file that nobody must change meanwhile, and
+// returns what the file was.
+func checkStill(src *os.File, do func() error) (fileID, error) {
 	before, err := src.Stat()
 	if err != nil {
 		return fileID{}, err
 	}
-	if err := copyProgram(src, path); err != nil {
+	if err := do(); err != nil {
 		return fileID{}, fmt.Errorf("copy program: %w", err)
 	}
 	after, err := src.Stat()
@@ -181,8 +221,16 @@ func (c *programCopy) whole() bool {
 	return err == nil && info.Size() == c.id.size
 }
 
+// same reports whether two have one content.
+func (c *programCopy) same(d *programCopy) bool {
+	return c == d || c.inPlace != nil && d.inPlace != nil && c.source == d.source && c.id.content() == d.id.content()
+}
+
 // release counts a user out and removes a copy that is not needed any more.
 func (c *programCopy) release() {
+	if c.inPlace != nil {
+		return
+	}
 	c.vault.mu.Lock()
 	defer c.vault.mu.Unlock()
 	c.users--

@@ -2,9 +2,11 @@ package plugins
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 func newVault(t *testing.T) (v *vault, program string) {
 	t.Helper()
 	root := t.TempDir()
-	v, err := openVault(filepath.Join(root, "cache", "plugins"))
+	v, err := openVault(filepath.Join(root, "cache", "plugins"), discard())
 	must(t, err)
 	dir := filepath.Join(root, "plugins")
 	must(t, os.Mkdir(dir, 0o755))
@@ -112,7 +114,7 @@ func TestVaultIsEmptyAtFirst(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	must(t, os.MkdirAll(filepath.Join(dir, "123"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "salita-plugin-x.abc"), nil, 0o500))
-	v, err := openVault(dir)
+	v, err := openVault(dir, discard())
 	must(t, err)
 	if left := v.folders(t); len(left) > 0 {
 		t.Errorf("left: %v", left)
@@ -158,6 +160,42 @@ func must1[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// TestVaultDoesWithoutCopies has no room for one, and a place in which nothing
+// can be executed.
+func TestVaultDoesWithoutCopies(t *testing.T) {
+	for name, spoil := range map[string]func(v *vault){
+		"full":    func(v *vault) { v.copier = func(io.Reader, string) error { return syscall.ENOSPC } },
+		"no exec": func(v *vault) { v.noExec = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, program := newVault(t)
+			spoil(v)
+			c := v.mustTake(t, program)
+			if c.path != program {
+				t.Errorf("runs %s", c.path)
+			}
+			if err := checkPin(c, ""); err != nil {
+				t.Error(err)
+			}
+			if err := checkPin(c, digest(t, program)); err == nil || isPermanent(err) {
+				t.Errorf("pinned: %v", err)
+			}
+			again := v.mustTake(t, program)
+			must(t, os.WriteFile(program, []byte("two"), 0o755))
+			if next := v.mustTake(t, program); !c.same(again) || c.same(next) {
+				t.Errorf("the same: %v, another: %v", c.same(again), !c.same(next))
+			}
+			c.release()
+			if text, err := os.ReadFile(program); string(text) != "two" || err != nil {
+				t.Errorf("the program: %q, %v", text, err)
+			}
+			if left := v.folders(t); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
 }
 
 func TestSameContent(t *testing.T) {

@@ -73,9 +73,14 @@ func (a *app) printPlugins(plugins []client.Plugin) error {
 		if _, err := fmt.Fprintln(a.out, line); err != nil {
 			return err
 		}
-		if p := plugins[i]; p.LastError != "" {
+		p := plugins[i]
+		if p.LastError != "" {
 			fmt.Fprintf(a.out, "  %s\n", p.LastError)
-		} else if p.State == "found" {
+		}
+		switch {
+		case p.State == "quarantined":
+			fmt.Fprintf(a.out, "  To try again: salita plugins restart %s\n", p.Name)
+		case p.State == "found" && p.LastError == "":
 			fmt.Fprintf(a.out, "  To use it: salita plugins enable %s\n", p.Name)
 		}
 	}

@@ -100,21 +100,25 @@ func TestPluginsAreListedInWords(t *testing.T) {
 		{Name: "media", Title: "Photos", State: "running", Version: "0.1.0", Abilities: []string{"Store photos and files", "Show them"}},
 		{Name: "posts", Title: "Posts", State: "failed", Version: "0.2.0", LastError: "config.hcl, line 3: Expected less."},
 		{Name: "x", Title: "x", State: "found"},
+		{Name: "y", Title: "Y", State: "quarantined", LastError: "Y stopped unexpectedly."},
 	}
 	dir := fakeGateway(t, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(list) })
 	code, out, errs := command(t, dir, "plugins")
 	want := "" +
-		"media  ● Running             0.1.0  Store photos and files, Show them\n" +
-		"posts  ✕ Can't run           0.2.0\n" +
+		"media  ● Running                         0.1.0  Store photos and files, Show them\n" +
+		"posts  ✕ Can't run                       0.2.0\n" +
 		"  config.hcl, line 3: Expected less.\n" +
 		"x      ○ Found, not enabled\n" +
-		"  To use it: salita plugins enable x\n"
+		"  To use it: salita plugins enable x\n" +
+		"y      ✕ Stopped after too many crashes\n" +
+		"  Y stopped unexpectedly.\n" +
+		"  To try again: salita plugins restart y\n"
 	if diff := cmp.Diff(want, out); diff != "" || code != 0 {
 		t.Errorf("exit %d, %s (-want +got):\n%s", code, errs, diff)
 	}
 	code, out, _ = command(t, dir, "plugins", "--json")
 	var got []client.Plugin
-	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || len(got) != 3 {
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || len(got) != 4 {
 		t.Errorf("exit %d: %s: %v", code, out, err)
 	}
 	empty := fakeGateway(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") })

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,42 +19,62 @@ import (
 // ownerListener marks its connections as the owner's.
 type ownerListener struct {
 	net.Listener
-	buffers *buffers
+	buffers  *buffers
+	refusals sync.WaitGroup
+	slots    chan struct{} // for refusals under way
 }
+
+// maxRefusals bounds how many plugins are being told at once that they are not
+// the owner; more are cut off.
+const maxRefusals = 4
 
 // Owner makes the owner's door of a listener that only the owner's programs can
 // reach. Its Accept returns *Conn without TLS whose Owner is true; connections of
 // restricted plugins are refused.
 func Owner(inner net.Listener) net.Listener {
-	return ownerListener{Listener: inner, buffers: newBuffers()}
+	return &ownerListener{Listener: inner, buffers: newBuffers(), slots: make(chan struct{}, maxRefusals)}
 }
 
 // Accept returns the next connection, as a *Conn. Plugins belong to the same
 // user, but are not the owner: one that connects is told so.
-func (l ownerListener) Accept() (net.Conn, error) {
+func (l *ownerListener) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		if sandbox.Confined(raw) {
-			refuseConfined(raw)
+			l.refuse(raw)
 			continue
 		}
 		return &Conn{socket: &socket{Conn: raw, idle: defaultBodyIdle, buffers: l.buffers}, owner: true}, nil
 	}
 }
 
-// refuseConfined answers whatever a plugin asks, and waits for nothing: the
-// answer fits into what the system keeps for the other side.
-func refuseConfined(raw net.Conn) {
-	defer raw.Close()
-	if raw.SetWriteDeadline(time.Now().Add(time.Second)) != nil {
+// refuse answers whatever a plugin asks.
+func (l *ownerListener) refuse(raw net.Conn) {
+	select {
+	case l.slots <- struct{}{}:
+	default:
+		raw.Close()
 		return
 	}
-	resp := refusal(http.StatusForbidden, "A plugin can't act as the owner of this device.")
-	resp.ProtoMajor, resp.ProtoMinor, resp.Close = 1, 1, true
-	_ = resp.Write(raw) // with an error, nobody is there to be told
+	l.refusals.Go(func() {
+		defer func() { raw.Close(); <-l.slots }()
+		if raw.SetDeadline(time.Now().Add(lingerTime)) != nil {
+			return
+		}
+		answerPlain(raw, nil, func(*http.Request) *http.Response {
+			return refusal(http.StatusForbidden, "A plugin can't act as the owner of this device.")
+		})
+	})
+}
+
+// Close ends every Accept and waits for refusals under way, which are short.
+func (l *ownerListener) Close() error {
+	err := l.Listener.Close()
+	l.refusals.Wait()
+	return err
 }
 
 // maxSocketPath is what the system allows for a socket's path, in bytes: 107 on

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,8 +53,8 @@ func (a *app) disablePlugin() *cobra.Command {
 func (a *app) restartPlugin() *cobra.Command {
 	return &cobra.Command{
 		Use:               "restart NAME",
-		Short:             "Stop a plugin and start it again",
-		Long:              "Stop a plugin and start it again, once its requests are finished. Earlier crashes are forgiven.",
+		Short:             "Start a plugin anew",
+		Long:              "Start a plugin anew. A new process takes over as soon as it works, so that no request is lost. Earlier crashes are forgiven.",
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.pluginNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -132,27 +133,37 @@ func started() outcome {
 	return func(p client.Plugin, since time.Duration) (string, bool, error) {
 		switch p.State {
 		case "running":
-			return p.Title + " is running.", true, nil
+			return strings.TrimSuffix(p.Title+" is running.\n"+p.LastError, "\n"), true, nil
 		case "degraded", "backoff", "failed", "quarantined":
 			if since < staleFor {
 				return "", false, nil
 			}
-			return "", true, &sdk.Error{Kind: sdk.PluginUnavailable, Message: p.LastError, Hint: "salita plugins"}
+			return "", true, pluginError(p)
 		}
 		return "", false, nil
 	}
 }
 
-// restarted is the outcome of a restart: running counts once it was not.
+// restarted is the outcome of a restart. The plugin may run all the time: what
+// takes over is another process, and if it cannot, the one before goes on.
 func restarted() outcome {
 	begun, running := false, started()
 	return func(p client.Plugin, since time.Duration) (string, bool, error) {
-		begun = begun || p.State != "running" || since >= staleFor
-		if !begun {
+		late := since >= staleFor
+		begun = begun || p.State != "running" || late
+		switch {
+		case !begun:
 			return "", false, nil
+		case p.State == "running" && p.LastError != "" && late:
+			return "", true, pluginError(p)
 		}
 		return running(p, since)
 	}
+}
+
+// pluginError is what is wrong with a plugin.
+func pluginError(p client.Plugin) error {
+	return &sdk.Error{Kind: sdk.PluginUnavailable, Message: p.LastError, Hint: "salita plugins"}
 }
 
 // stopped is the outcome of disabling.

@@ -24,36 +24,42 @@ func TestOutcomes(t *testing.T) {
 		state string
 		since time.Duration
 	}
+	const broken = "It is broken."
 	const late = staleFor + time.Second
 	tests := map[string]struct {
 		end   outcome
 		looks []look
-		said  string
-		err   string
+		fault string // what the gateway says is wrong
+		said  string // the fault as well: it fails
 	}{
-		"enabled":                  {started(), []look{{"found", 0}, {"starting", 1}, {"running", 2}}, "Posts is running.", ""},
-		"enabled already":          {started(), []look{{"running", 0}}, "Posts is running.", ""},
-		"enabled, failed before":   {started(), []look{{"failed", 0}, {"starting", 1}, {"running", 2}}, "Posts is running.", ""},
-		"enabled, cannot run":      {started(), []look{{"starting", 0}, {"failed", late}}, "", "It is broken."},
-		"enabled, crashes":         {started(), []look{{"starting", 0}, {"backoff", late}}, "", "It is broken."},
-		"enabled, does not work":   {started(), []look{{"degraded", late}}, "", "It is broken."},
-		"enabled, crashed before":  {started(), []look{{"quarantined", 0}, {"quarantined", late}}, "", "It is broken."},
-		"disabled":                 {stopped(), []look{{"running", 0}, {"stopping", 1}, {"found", 2}}, "Posts is disabled.", ""},
-		"disabled and gone":        {stopped(), []look{{"stopping", 0}, {"", 1}}, "Posts is disabled.", ""},
-		"restarted":                {restarted(), []look{{"running", 0}, {"running", 1}, {"stopping", 2}, {"starting", 3}, {"running", 4}}, "Posts is running.", ""},
-		"restarted in a blink":     {restarted(), []look{{"running", 0}, {"running", late}}, "Posts is running.", ""},
-		"restarted, and breaks":    {restarted(), []look{{"running", 0}, {"starting", 1}, {"failed", late}}, "", "It is broken."},
-		"restarted, failed before": {restarted(), []look{{"failed", 0}, {"starting", 1}, {"running", 2}}, "Posts is running.", ""},
+		"enabled":                  {started(), []look{{"found", 0}, {"starting", 1}, {"running", 2}}, "", "Posts is running."},
+		"enabled already":          {started(), []look{{"running", 0}}, "", "Posts is running."},
+		"enabled, failed before":   {started(), []look{{"failed", 0}, {"starting", 1}, {"running", 2}}, "", "Posts is running."},
+		"enabled, cannot run":      {started(), []look{{"starting", 0}, {"failed", late}}, broken, broken},
+		"enabled, crashes":         {started(), []look{{"starting", 0}, {"backoff", late}}, broken, broken},
+		"enabled, does not work":   {started(), []look{{"degraded", late}}, broken, broken},
+		"enabled, crashed before":  {started(), []look{{"quarantined", 0}, {"quarantined", late}}, broken, broken},
+		"disabled":                 {stopped(), []look{{"running", 0}, {"stopping", 1}, {"found", 2}}, "", "Posts is disabled."},
+		"disabled and gone":        {stopped(), []look{{"stopping", 0}, {"", 1}}, "", "Posts is disabled."},
+		"restarted":                {restarted(), []look{{"running", 0}, {"running", 1}, {"stopping", 2}, {"starting", 3}, {"running", 4}}, "", "Posts is running."},
+		"restarted in a blink":     {restarted(), []look{{"running", 0}, {"running", late}}, "", "Posts is running."},
+		"restarted, and breaks":    {restarted(), []look{{"running", 0}, {"starting", 1}, {"failed", late}}, broken, broken},
+		"restarted, not replaced":  {restarted(), []look{{"running", 0}, {"running", 1}, {"running", late}}, broken, broken},
+		"enabled, old settings":    {started(), []look{{"running", 0}}, broken, "Posts is running.\n" + broken},
+		"restarted, failed before": {restarted(), []look{{"failed", 0}, {"starting", 1}, {"running", 2}}, "", "Posts is running."},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for i, l := range tt.looks {
-				said, done, err := tt.end(client.Plugin{Name: "posts", Title: "Posts", State: l.state, LastError: "It is broken."}, l.since)
+				said, done, err := tt.end(client.Plugin{Name: "posts", Title: "Posts", State: l.state, LastError: tt.fault}, l.since)
 				last := i == len(tt.looks)-1
 				if done != last {
 					t.Fatalf("look %d at %q: done %v", i, l.state, done)
 				}
-				if last && (said != tt.said || (err == nil) != (tt.err == "") || err != nil && sdk.AsError(err).Friendly() != tt.err) {
+				if err != nil {
+					said = sdk.AsError(err).Friendly()
+				}
+				if last && (said != tt.said || (err != nil) != (tt.said == broken)) {
 					t.Errorf("said %q, %v", said, err)
 				}
 			}

@@ -87,6 +87,7 @@ type pairer interface {
 	open(client.Window)
 	claimed(pin string, device client.PairDevice)
 	paired(client.PairDevice)
+	trouble(error) // it may be tried again
 	failed(error)
 }
 
@@ -109,7 +110,7 @@ func show(ctx context.Context, gateway *client.Client, open func(context.Context
 
 // follow tells how the window stands until it is over.
 func follow(ctx context.Context, gateway *client.Client, window client.Window, p pairer) error {
-	shown := ""
+	shown, told := "", ""
 	for {
 		state, err := gateway.PairWindow(ctx, window.Code)
 		if err != nil {
@@ -120,6 +121,10 @@ func follow(ctx context.Context, gateway *client.Client, window client.Window, p
 			if state.PIN != shown {
 				shown = state.PIN
 				p.claimed(state.PIN, state.Device)
+			}
+			if state.Reference != told {
+				told = state.Reference
+				p.trouble(pairError(state))
 			}
 		case "paired":
 			p.paired(state.Device)
@@ -196,7 +201,7 @@ func pairError(state client.PairState) error {
 	if kind == "" {
 		kind = sdk.Expired
 	}
-	return &sdk.Error{Kind: kind, Message: state.Error}
+	return &client.Error{ErrorBody: sdk.ErrorBody{Error: state.Error, Code: kind, Hint: state.Hint, Reference: state.Reference}, Status: kind.HTTPStatus()}
 }
 
 // textPairer speaks to a person.
@@ -224,6 +229,8 @@ func (p textPairer) claimed(pin string, device client.PairDevice) {
 func (p textPairer) paired(device client.PairDevice) {
 	fmt.Fprintf(p.out, "Paired with %s.\n", device.Name)
 }
+
+func (p textPairer) trouble(err error) { p.explain(err) }
 
 func (p textPairer) failed(error) {} // the error is explained at the end
 
@@ -270,6 +277,8 @@ func (p jsonPairer) paired(device client.PairDevice) {
 		Device known  `json:"device"`
 	}{"paired", known{device.ID, device.Name}})
 }
+
+func (p jsonPairer) trouble(error) {} // whoever joins is told, and may try again
 
 func (p jsonPairer) failed(err error) {
 	p.printJSON(map[string]string{"event": "failed", "error": sdk.AsError(err).Friendly()})

@@ -38,6 +38,9 @@ type PairState struct {
 	Device PairDevice `json:"device"` // who wants to join, or which gateway is joined
 	Error  string     `json:"error"`  // a plain sentence
 	Code   string     `json:"code"`   // the error's kind
+
+	Hint      string `json:"hint"`      // what to do about it; may be empty
+	Reference string `json:"reference"` // finds the error in the gateway's log; may be empty
 }
 
 // PairDevice is the other side of a pairing.

@@ -3,12 +3,12 @@ package httpapi
 import (
 	"errors"
 	"math"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -18,7 +18,7 @@ import (
 // the same reference.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
 	e := asError(err)
-	reference := newReference()
+	reference := mesh.NewReference()
 	report := s.Log.Info
 	if e.Kind == sdk.Internal {
 		report = s.Log.Error
@@ -83,17 +83,4 @@ func asError(err error) *sdk.Error {
 		e.Kind = sdk.Invalid
 	}
 	return e
-}
-
-// referenceAlphabet leaves out letters that people mistake for others.
-const referenceAlphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-
-// newReference returns five characters that find a log line. They need to be
-// short and seldom the same, not secret.
-func newReference() string {
-	var b [5]byte
-	for i := range b {
-		b[i] = referenceAlphabet[rand.IntN(len(referenceAlphabet))]
-	}
-	return string(b[:])
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/dataplane"
 	"github.com/salita-mesh/salita/core/internal/listener"
+	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/core/internal/plugins"
 	"github.com/salita-mesh/salita/sdk"
 )
@@ -83,7 +84,7 @@ func (c *call) introduce(h http.Header) {
 	if c.who.Owner {
 		kind = "owner"
 	}
-	values := [...]string{newReference(), kind, string(c.who.Device), url.PathEscape(c.who.Name)}
+	values := [...]string{mesh.NewReference(), kind, string(c.who.Device), url.PathEscape(c.who.Name)}
 	for i, name := range [...]string{sdk.HeaderReference, sdk.HeaderCallerKind, sdk.HeaderCallerID, sdk.HeaderCallerName} {
 		h[name] = values[i : i+1 : i+1]
 	}

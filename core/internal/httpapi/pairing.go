@@ -86,6 +86,9 @@ type pairBody struct {
 	Device *pairDeviceBody `json:"device,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Code   sdk.Kind        `json:"code,omitempty"`
+
+	Hint      string `json:"hint,omitempty"`
+	Reference string `json:"reference,omitempty"` // finds the error in the log
 }
 
 type pairDeviceBody struct {
@@ -102,7 +105,7 @@ func (b *pairBody) setDevice(d *pairing.Device) {
 
 func (b *pairBody) setProblem(p *pairing.Problem) {
 	if p != nil {
-		b.Error, b.Code = p.Message, p.Code
+		b.Error, b.Code, b.Hint, b.Reference = p.Message, p.Code, p.Hint, p.Reference
 	}
 }
 

@@ -207,13 +207,15 @@ func (w PairingWindow) nextProved(in PairingInput) (PairingWindow, []PairingEffe
 		w, effects := w.end(PairingPaired)
 		return w, effects, nil
 	case PairingNotStored:
-		// The exchange is kept, so that the same confirm can be repeated. A
-		// browser repeats its attempt, which was right and so costs nothing.
-		w.State = PairingClaimed
-		if w.byBrowser() {
-			w.Attempts--
-			w.awaits = PairingShare
+		// A browser repeats its attempt, which was right and so costs nothing: its
+		// owner hears at once why. A gateway would repeat its confirm until the
+		// window expires; it hears that nothing was stored, and so do both owners.
+		if !w.byBrowser() {
+			w, effects := w.end(PairingFailed)
+			return w, effects, nil
 		}
+		w.State, w.awaits = PairingClaimed, PairingShare
+		w.Attempts--
 		return w, nil, nil
 	}
 	return w.refuse(in)

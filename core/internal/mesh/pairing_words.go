@@ -12,6 +12,7 @@ const (
 	WordsStopped  = "Pairing was stopped. Start again when you're ready."
 	WordsSelf     = "That's this device. Choose another one."
 	WordsOther    = "This code is for re-pairing another device."
+	WordsUnsaved  = "The other device couldn't save the pairing."
 	WordsVersion  = "The other device has a different version of Salita. Update both and try again."
 )
 
@@ -39,6 +40,22 @@ func PairingSelf() *sdk.Error { return words(sdk.Conflict, WordsSelf) }
 // PairingOther means that the window is to repair a device that this one cannot
 // be.
 func PairingOther() *sdk.Error { return words(sdk.Conflict, WordsOther) }
+
+// PairingUnsaved means that the showing side could not store the pairing, for a
+// reason of this kind. Nothing of it is kept.
+func PairingUnsaved(kind sdk.Kind) *sdk.Error { return words(kind, WordsUnsaved) }
+
+// PairingUnsavedBy is PairingUnsaved for the people on the joining side: it names
+// the device whose trouble it is.
+func PairingUnsavedBy(name string, kind sdk.Kind) *sdk.Error {
+	e := words(kind, name+" couldn't save the pairing.")
+	e.Hint = "what " + name + " says about it, then pairing again."
+	if kind == sdk.NoSpace {
+		e.Message = name + " has no space left, so it couldn't save the pairing."
+		e.Hint = "deleting something on " + name + ", then pairing again."
+	}
+	return e
+}
 
 // PairingVersion means that the two sides speak different protocols.
 func PairingVersion() *sdk.Error { return words(sdk.Unsupported, WordsVersion) }

@@ -28,17 +28,18 @@ type greeting struct {
 // join carries one join out, from hello to its end.
 func (s *Service) join(ctx context.Context, j *joining) {
 	device, err := s.attempts(ctx, j)
+	var failed *Problem
+	if err != nil {
+		failed = s.failed("joining failed", err, "join", j.view.ID)
+	}
 	s.show(j, func(v *JoinView) {
-		if err != nil {
-			v.State, v.Error = JoinFailed, problem(err)
+		if failed != nil {
+			v.State, v.Error = JoinFailed, failed
 			return
 		}
 		v.State, v.Error = JoinPaired, nil
 		v.Device = &Device{ID: device.ID, Name: device.Name, Kind: device.Kind}
 	})
-	if err != nil {
-		s.cfg.Log.Info("joining failed", "join", j.view.ID, "error", err)
-	}
 }
 
 // attempts tries numbers until one is right or no more are allowed. A wrong one
@@ -58,6 +59,9 @@ func (s *Service) attempts(ctx context.Context, j *joining) (mesh.Device, error)
 			return mesh.Device{}, err
 		}
 		device, err := s.try(ctx, j, g, pin)
+		if isUnsaved(err) {
+			err = mesh.PairingUnsavedBy(g.session.reply.Name, sdk.KindOf(err)).Because(err)
+		}
 		if !isWrongPIN(err) {
 			return device, err
 		}
@@ -68,6 +72,13 @@ func (s *Service) attempts(ctx context.Context, j *joining) (mesh.Device, error)
 func isWrongPIN(err error) bool {
 	var e *sdk.Error
 	return errors.As(err, &e) && e.Kind == sdk.Forbidden && e.Message == mesh.WordsWrongPIN
+}
+
+// isUnsaved reports whether the other side said that it could not store the
+// pairing.
+func isUnsaved(err error) bool {
+	var e *sdk.Error
+	return errors.As(err, &e) && e.Message == mesh.WordsUnsaved
 }
 
 // hello begins an attempt. The first one settles which key the other side has;
@@ -183,7 +194,8 @@ func (s *Service) losePatience(j *joining) func(error) {
 			return
 		}
 		told = true
-		s.show(j, func(v *JoinView) { v.State, v.Error = JoinFailed, problem(err) })
+		failed := s.failed("joining takes long", err, "join", j.view.ID)
+		s.show(j, func(v *JoinView) { v.State, v.Error = JoinFailed, failed })
 	}
 }
 
@@ -211,7 +223,7 @@ func tame(err error) error {
 	}
 	sentences := []string{
 		mesh.WordsWrongPIN, mesh.WordsGone, mesh.WordsTooMany, mesh.WordsBusy, mesh.WordsStopped, mesh.WordsSelf, mesh.WordsVersion,
-		mesh.WordsOther,
+		mesh.WordsOther, mesh.WordsUnsaved,
 	}
 	if slices.Contains(sentences, e.Message) {
 		tamed.Message = e.Message

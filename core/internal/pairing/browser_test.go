@@ -540,10 +540,16 @@ func TestFullDiskForABrowser(t *testing.T) {
 		}
 	}
 	nobody(t, h)
+	if v, err := s.Window(w.Code); err != nil || v.State != mesh.PairingClaimed || v.Error == nil || v.Error.Code != sdk.NoSpace || len(v.Error.Reference) != 5 {
+		t.Errorf("the owner sees %+v, %v", v, err)
+	}
 	disk.mend()
 	reply, err := verify(s, verifyBy(w, pin))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if v, err := s.Window(w.Code); err != nil || v.State != mesh.PairingPaired || v.Error != nil {
+		t.Errorf("the owner sees %+v, %v", v, err)
 	}
 	onlyOne(t, h, reply)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/sdk"
 )
 
 // complete stores a pairing with its note and then lets what it gives out work.
@@ -51,13 +52,34 @@ func (s *Service) twin(ctx context.Context, p mesh.Pairing) (mesh.DeviceID, erro
 	return "", err
 }
 
-// notStored lets the same confirm or verify be tried again.
+// notStored tells the owner why. A browser may try the same verify again; for a
+// gateway the window ends, and its owner is told whose trouble it is.
 func (s *Service) notStored(w *window, err error) error {
+	e := *sdk.AsError(err)
+	if e.Kind == sdk.Internal && e.Message == "" {
+		e.Message = "This device couldn't save the pairing."
+	}
+	trouble := s.failed("pairing not stored", &e)
+	gateway := false
 	s.with(w, func(now time.Time) error {
+		w.trouble = trouble
+		gateway = !w.state.Claimant.IsZero()
 		_, err := w.next(mesh.PairingNotStored, mesh.KeyHash{}, now)
 		return err
 	})
+	if gateway {
+		return mesh.PairingUnsaved(e.Kind).Because(err)
+	}
 	return err
+}
+
+// failed logs why something failed and makes what people are shown of it, with a
+// reference that finds the line.
+func (s *Service) failed(what string, err error, args ...any) *Problem {
+	p := problem(err)
+	p.Reference = mesh.NewReference()
+	s.cfg.Log.Warn(what, append(args, "reference", p.Reference, "error", err)...)
+	return p
 }
 
 // stored ends the window with the device as it is stored.

@@ -154,16 +154,23 @@ func (s *Service) resumeOne(ctx context.Context, p *pending) {
 // ctx ends, and tells onRetry of each failure in between. Only when ctx ends is
 // the note kept.
 func (s *Service) finish(ctx context.Context, p *pending, onRetry func(error)) (mesh.Device, error) {
+	var unsaved error // what the other side said before its window ended
 	for retry := 0; ; retry++ {
 		device, err := s.confirm(ctx, p)
 		if err == nil {
 			return device, nil
+		}
+		if isUnsaved(err) {
+			unsaved = err
 		}
 		switch {
 		case ctx.Err() != nil:
 			return device, stopped(ctx)
 		case errors.As(err, new(refused)) || !s.cfg.Now().Before(p.expires):
 			s.forget(ctx, p)
+			if unsaved != nil {
+				err = unsaved
+			}
 			return device, err
 		case !s.isPending(p):
 			return device, superseded()

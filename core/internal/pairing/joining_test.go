@@ -440,6 +440,62 @@ func TestJoinerCannotStore(t *testing.T) {
 	}
 }
 
+// TestShowerCannotStore: both owners hear at once whose device it is, and nothing
+// is stored on either side.
+func TestShowerCannotStore(t *testing.T) {
+	for _, c := range []struct {
+		fail  error
+		kind  sdk.Kind
+		words string
+	}{
+		{&sdk.Error{Kind: sdk.NoSpace, Message: "This device has no space left."}, sdk.NoSpace, "desktop has no space left, so it couldn't save the pairing."},
+		{&sdk.Error{Kind: sdk.Internal, Message: "Salita's data was moved."}, sdk.Internal, "desktop couldn't save the pairing."},
+		{errors.New("the disk melted"), sdk.Internal, "desktop couldn't save the pairing."},
+	} {
+		t.Run(c.words, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &pair{t: t, desktop: newHouse("desktop", 1), nas: newHouse("nas", 2)}
+				p.street = newStreet(p.desktop, p.nas)
+				disk := &flaky{fail: c.fail}
+				p.desktop.wrap = func(s Store) Store { disk.Store = s; return disk }
+				p.shower = p.desktop.start()
+				var stop func()
+				p.joiner, stop = p.nas.run(t)
+				defer stop()
+				w := opened(t, p.shower)
+				id := p.join(w.Link)
+				p.wants(id, JoinPINNeeded, "")
+				begin := time.Now()
+				p.enter(id, pinOf(t, p.shower, w.Code))
+				for p.settled(id).State == JoinProving {
+					time.Sleep(backoffStart)
+				}
+				v := p.settled(id)
+				if took := time.Since(begin); took > time.Second {
+					t.Errorf("the joining side hears after %v", took)
+				}
+				if v.State != JoinFailed || v.Error.Code != c.kind || v.Error.Message != c.words || v.Error.Hint == "" || len(v.Error.Reference) != 5 {
+					t.Errorf("the joining side sees %+v with %+v", v, v.Error)
+				}
+				if v, err := p.shower.Window(w.Code); err != nil || v.State != mesh.PairingFailed || v.Error == nil || len(v.Error.Reference) != 5 {
+					t.Errorf("the showing side sees %+v, %v", v, err)
+				}
+				strangers(t, p.desktop, p.nas)
+				if n := len(p.nas.store.recordsOf(mesh.RoleJoining)); n != 0 {
+					t.Errorf("%d notes are left", n)
+				}
+				disk.mend()
+				w = opened(t, p.shower)
+				id = p.join(w.Link)
+				p.wants(id, JoinPINNeeded, "")
+				p.enter(id, pinOf(t, p.shower, w.Code))
+				p.wants(id, JoinPaired, "")
+				friends(t, p.desktop, p.nas)
+			})
+		})
+	}
+}
+
 // TestPairingBothWaysAgain joins the same gateway twice: each time everything
 // before goes, on both sides.
 func TestPairingBothWaysAgain(t *testing.T) {
@@ -539,10 +595,10 @@ func TestStrangersWords(t *testing.T) {
 		err  error
 		want Problem
 	}{
-		{&sdk.Error{Kind: sdk.Forbidden, Message: "Call this number to unlock"}, Problem{sdk.Forbidden, sdk.Forbidden.Message()}},
-		{&sdk.Error{Kind: sdk.Expired, Message: mesh.WordsTooMany}, Problem{sdk.Expired, mesh.WordsTooMany}},
-		{&sdk.Error{Kind: "made_up", Message: "boo"}, Problem{sdk.Internal, sdk.Internal.Message()}},
-		{errors.New("no sdk error"), Problem{sdk.Internal, sdk.Internal.Message()}},
+		{&sdk.Error{Kind: sdk.Forbidden, Message: "Call this number to unlock"}, Problem{Code: sdk.Forbidden, Message: sdk.Forbidden.Message()}},
+		{&sdk.Error{Kind: sdk.Expired, Message: mesh.WordsTooMany}, Problem{Code: sdk.Expired, Message: mesh.WordsTooMany}},
+		{&sdk.Error{Kind: "made_up", Message: "boo"}, Problem{Code: sdk.Internal, Message: sdk.Internal.Message()}},
+		{errors.New("no sdk error"), Problem{Code: sdk.Internal, Message: sdk.Internal.Message()}},
 	} {
 		if got := problem(tame(c.err)); *got != c.want {
 			t.Errorf("%v is shown as %+v, want %+v", c.err, *got, c.want)

@@ -409,7 +409,7 @@ func (f *flaky) CompletePairing(ctx context.Context, p mesh.Pairing, r *mesh.Pai
 
 func TestFullDisk(t *testing.T) {
 	h := newHouse("desktop", 1)
-	disk := &flaky{fail: &sdk.Error{Kind: sdk.NoSpace}}
+	disk := &flaky{fail: &sdk.Error{Kind: sdk.NoSpace, Message: "This device has no space left.", Hint: "Delete something."}}
 	h.wrap = func(s Store) Store { disk.Store = s; return disk }
 	s := h.start()
 	w := opened(t, s)
@@ -421,18 +421,41 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := j.confirm()
-	if _, err := s.Confirm(context.Background(), j.key, req); sdk.KindOf(err) != sdk.NoSpace {
+	if _, err := s.Confirm(context.Background(), j.key, req); sdk.KindOf(err) != sdk.NoSpace || !isUnsaved(err) {
 		t.Errorf("%v, want no space", err)
 	}
 	strangers(t, h, newHouse("nobody", 9))
-	disk.mend()
-	reply, err := s.Confirm(context.Background(), j.key, req)
-	if err != nil {
-		t.Fatalf("with space the same confirm is refused: %v", err)
+	v, err := s.Window(w.Code)
+	if err != nil || v.State != mesh.PairingFailed || v.PIN != "" || v.Error == nil ||
+		v.Error.Message != "This device has no space left." || v.Error.Hint == "" || len(v.Error.Reference) != 5 {
+		t.Errorf("the owner sees %+v with %+v, %v", v, v.Error, err)
 	}
-	j.read(reply)
-	if len(h.store.issued) != 1 || len(h.tokens.published) != 1 {
-		t.Errorf("%d tokens stored and %d honoured, want one", len(h.store.issued), len(h.tokens.published))
+	disk.mend()
+	if _, err := s.Confirm(context.Background(), j.key, req); sdk.KindOf(err) != sdk.Expired {
+		t.Errorf("after the window has ended: %v", err)
+	}
+	if len(h.store.issued) != 0 || len(h.tokens.published) != 0 {
+		t.Errorf("%d tokens stored and %d honoured, want none", len(h.store.issued), len(h.tokens.published))
+	}
+}
+
+// TestUnforeseenTroubleOfTheShowingSide has words for its owner, too.
+func TestUnforeseenTroubleOfTheShowingSide(t *testing.T) {
+	h := newHouse("desktop", 1)
+	disk := &flaky{fail: errors.New("the disk melted")}
+	h.wrap = func(s Store) Store { disk.Store = s; return disk }
+	s := h.start()
+	w := opened(t, s)
+	j := newJoiner(t, 2)
+	if err := errors.Join(j.hello(s, w.Code), j.share(s, pinOf(t, s, w.Code))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Confirm(context.Background(), j.key, j.confirm()); !isUnsaved(err) {
+		t.Errorf("%v", err)
+	}
+	v, err := s.Window(w.Code)
+	if err != nil || v.Error == nil || v.Error.Message != "This device couldn't save the pairing." {
+		t.Errorf("the owner sees %+v, %v", v.Error, err)
 	}
 }
 

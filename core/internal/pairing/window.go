@@ -46,7 +46,7 @@ type View struct {
 	PIN       string            // six digits, only while claimed
 	Device    *Device           // who claimed it
 	ExpiresAt time.Time
-	Error     *Problem // why it failed or expired
+	Error     *Problem // why it failed or expired, or could not be stored yet
 }
 
 // Device is the other side as people see it.
@@ -58,8 +58,10 @@ type Device struct {
 
 // Problem is an error to show to people.
 type Problem struct {
-	Code    sdk.Kind
-	Message string
+	Code      sdk.Kind
+	Message   string
+	Hint      string // what to do; may be empty
+	Reference string // finds the log line; "" where there is none
 }
 
 func problem(err error) *Problem {
@@ -67,7 +69,7 @@ func problem(err error) *Problem {
 		return nil
 	}
 	e := sdk.AsError(err)
-	return &Problem{Code: e.Kind, Message: e.Friendly()}
+	return &Problem{Code: e.Kind, Message: e.Friendly(), Hint: e.Hint}
 }
 
 // windows are the windows of this device: at most one that runs, and those
@@ -96,6 +98,7 @@ type window struct {
 	pin      string
 	device   *Device
 	exchange *exchange // nil for a browser
+	trouble  *Problem  // why it could not be stored
 }
 
 // exchange is one attempt at the number: from hello to confirm.
@@ -145,6 +148,9 @@ func (w *window) view() View {
 		v.PIN = w.pin
 	case mesh.PairingProved:
 		v.State = mesh.PairingClaimed // to people it is the same
+	}
+	if w.trouble != nil && (v.State == mesh.PairingClaimed || v.State == mesh.PairingFailed) {
+		v.Error = w.trouble
 	}
 	return v
 }

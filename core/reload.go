@@ -20,7 +20,7 @@ import (
 type reloads struct {
 	source *config.Source
 
-	mu     sync.Mutex     // one reload at a time; guards last
+	mu     sync.Mutex     // one reading, edit or reload at a time; guards last
 	last   config.Reading // what was looked at last
 	config atomic.Pointer[Config]
 	status atomic.Pointer[httpapi.ConfigStatus]
@@ -42,19 +42,28 @@ func (a *App) watchConfig(ctx context.Context) error {
 	a.reloads.mu.Lock()
 	last := a.reloads.last
 	a.reloads.mu.Unlock()
-	return a.reloads.source.Watch(ctx, last, a.log.Named("config"), func(r config.Reading) { a.reload(r, false) })
+	return a.reloads.source.Watch(ctx, last, a.log.Named("config"), func(r config.Reading) {
+		a.reloads.mu.Lock()
+		defer a.reloads.mu.Unlock()
+		// What was overtaken by an edit of our own meanwhile is told again.
+		if r.SameContent(a.reloads.source.Read()) {
+			a.reload(r, false)
+		}
+	})
 }
 
 // Reload reads the configuration again and applies it as an edit would, also if
 // nothing changed since: a certificate that could not be read then may be there
 // by now. What is wrong is logged.
-func (a *App) Reload() { a.reload(a.reloads.source.Read(), true) }
-
-// reload brings the gateway in line with what was read. A reading that is known
-// already is passed over unless somebody asks.
-func (a *App) reload(r config.Reading, asked bool) {
+func (a *App) Reload() {
 	a.reloads.mu.Lock()
 	defer a.reloads.mu.Unlock()
+	a.reload(a.reloads.source.Read(), true)
+}
+
+// reload brings the gateway in line with what was read. A reading that is known
+// already is passed over unless somebody asks. The caller holds the lock.
+func (a *App) reload(r config.Reading, asked bool) {
 	if r.Same(a.reloads.last) && !asked {
 		return
 	}
@@ -144,6 +153,8 @@ func (c configAPI) EnablePlugin(name string, enabled bool) error {
 	if enabled {
 		c.awaitProgram(name)
 	}
+	c.reloads.mu.Lock()
+	defer c.reloads.mu.Unlock()
 	file, changed, err := c.reloads.source.SetEnabled(name, enabled)
 	if changed && err == nil {
 		c.log.Info("plugin set in the configuration", "plugin", name, "enabled", enabled, "file", file)

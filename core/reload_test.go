@@ -53,6 +53,8 @@ func (s *site) write(content string) {
 func (s *site) edit(content string) httpapi.ConfigStatus {
 	s.t.Helper()
 	s.write(content)
+	s.reloads.mu.Lock()
+	defer s.reloads.mu.Unlock()
 	s.reload(s.reloads.source.Read(), false)
 	return configAPI{s.App}.Status()
 }
@@ -202,6 +204,41 @@ func TestEnablePluginLeavesAWrongFileAlone(t *testing.T) {
 	if status := (configAPI{s.App}).Status(); !strings.Contains(status.Error, "config.hcl:1:8") {
 		t.Errorf("status %+v", status)
 	}
+}
+
+// TestEnablePluginFromEverywhere has commands, edits and signals come at the same
+// time. None may be lost, and what is in force in the end is what the file says.
+func TestEnablePluginFromEverywhere(t *testing.T) {
+	s := newSite(t, "plugin \"a\" {}\nplugin \"b\" {}\nplugin \"c\" {}\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var watching, commands sync.WaitGroup
+	watching.Go(func() { s.watchConfig(ctx) })
+	for _, name := range []string{"a", "b", "c"} {
+		commands.Go(func() {
+			for i := range 21 {
+				if err := (configAPI{s.App}).EnablePlugin(name, i%2 == 1); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	commands.Go(func() {
+		for range 20 {
+			s.Reload()
+		}
+	})
+	commands.Wait()
+	for _, p := range s.config().Plugins {
+		if p.Enabled {
+			t.Errorf("%s is enabled at the end", p.Name)
+		}
+	}
+	if got, want := s.read(), "plugin \"a\" {\n  enabled = false\n}\nplugin \"b\" {\n  enabled = false\n}\nplugin \"c\" {\n  enabled = false\n}\n"; got != want {
+		t.Errorf("file is\n%s", got)
+	}
+	cancel()
+	watching.Wait()
 }
 
 func (s *site) dropIn(name string) {

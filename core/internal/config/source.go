@@ -31,8 +31,13 @@ type Reading struct {
 // Same reports whether nothing that matters changed from one reading to the
 // other.
 func (r Reading) Same(other Reading) bool {
-	return r.File == other.File && r.digest == other.digest && (r.source == nil) == (other.source == nil) &&
-		text(r.Err) == text(other.Err)
+	return r.SameContent(other) && text(r.Err) == text(other.Err)
+}
+
+// SameContent reports whether both readings found the same file with the same
+// content, whatever was thought of it.
+func (r Reading) SameContent(other Reading) bool {
+	return r.File == other.File && r.digest == other.digest && (r.source == nil) == (other.source == nil)
 }
 
 func text(err error) string {

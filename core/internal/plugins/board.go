@@ -21,6 +21,9 @@ type Status struct {
 	Capabilities []sdk.Capability
 	LastError    string // a plain sentence; "" when there is nothing to say
 	Path         string // of the program; "" when there is none
+	// Since is when the process that serves took over, and changes with it; zero
+	// when none does.
+	Since time.Time
 }
 
 // board is the live picture of all plugins. Writers replace it piece by piece;
@@ -71,6 +74,7 @@ func (e *entry) apply(r report) {
 	e.status.State = r.state
 	e.status.Path = r.assignment.program.path
 	e.status.LastError = lastError(r, e.status.Title)
+	e.status.Since = r.since
 	e.instance, e.returning, e.resumes = r.instance, r.returning, r.resumes
 }
 
@@ -145,7 +149,7 @@ func takePicture(entries map[string]entry) *picture {
 
 func sameStatus(a, b Status) bool {
 	return a.Name == b.Name && a.State == b.State && a.Version == b.Version && a.Title == b.Title &&
-		a.LastError == b.LastError && a.Path == b.Path && slices.Equal(a.Capabilities, b.Capabilities)
+		a.LastError == b.LastError && a.Path == b.Path && a.Since.Equal(b.Since) && slices.Equal(a.Capabilities, b.Capabilities)
 }
 
 // settled reports whether no plugin is in its first launch any more.

@@ -18,7 +18,7 @@ func TestFolderIsWatched(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	timing := quick()
-	timing.Rescan = patience // what is noticed here, the system has reported
+	timing.Rescan = patience / 2 // what is noticed sooner, the system has reported
 	b.start(timing, nil)
 	path := filepath.Join(b.dir, filePrefix+"new")
 	write(t, path, 0o755)

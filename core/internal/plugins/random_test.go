@@ -354,7 +354,7 @@ func (b *bench) askAllTheTime(names []string) (stop func()) {
 // TestAnythingAtAnyTimeWithProcesses is the same with real processes.
 func TestAnythingAtAnyTimeWithProcesses(t *testing.T) {
 	t.Parallel()
-	steps := 24
+	steps := 20
 	if long() {
 		steps = 300
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/salita-mesh/salita/core/internal/mesh"
 	"github.com/salita-mesh/salita/sdk"
@@ -29,7 +30,7 @@ func TestPluginRunsAndAnswers(t *testing.T) {
 		{Name: "good", State: Running, Version: "1.2.3", Title: "Photos", Capabilities: capabilities, Path: b.dir + "/salita-plugin-good"},
 		{Name: "spare", State: Found, Title: "spare", Path: b.dir + "/salita-plugin-spare"},
 	}
-	if diff := cmp.Diff(want, b.host.Plugins()); diff != "" {
+	if diff := cmp.Diff(want, b.host.Plugins(), cmpopts.IgnoreFields(Status{}, "Since")); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(capabilities, b.host.Capabilities()); diff != "" {

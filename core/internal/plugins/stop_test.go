@@ -179,7 +179,14 @@ func TestRestartGivesANewProcess(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "good")
 	b.start(quick(), enabled("good"))
+	since := b.status("good").Since
+	if since.IsZero() {
+		t.Error("nobody knows since when it runs")
+	}
 	b.restart("good")
+	if later := b.status("good").Since; !later.After(since) {
+		t.Errorf("since %s, before it was %s", later, since)
+	}
 	if err := b.host.Restart("nobody"); sdk.KindOf(err) != sdk.NotFound {
 		t.Errorf("got %v", err)
 	}

@@ -110,7 +110,7 @@ func failedInput(r launchResult) input {
 func (s *supervisor) adopt() {
 	earlier := s.instance
 	l := s.launched
-	s.instance, s.launched = l.instance, launched{}
+	s.instance, s.since, s.launched = l.instance, time.Now(), launched{}
 	s.instance.suspected = s.inbox.check
 	s.report.manifest = l.manifest
 	s.report.failure, s.report.replacement, s.report.config = l.health, nil, nil

@@ -18,6 +18,7 @@ type report struct {
 	state      State
 	manifest   *sdk.Manifest // nil while never learnt
 	instance   *instance     // nil unless requests may be sent to it
+	since      time.Time     // when the instance took over
 	resumes    time.Time     // when the next launch begins; zero: at once, or never
 	returning  bool          // a process will serve again without anybody's doing
 
@@ -49,6 +50,7 @@ type supervisor struct {
 	assignment assignment
 	report     report
 	instance   *instance // serves
+	since      time.Time // when it took over
 	launched   launched  // came up and waits to be adopted or discarded
 
 	cancelLaunch context.CancelFunc
@@ -204,9 +206,9 @@ func (s *supervisor) announce() {
 	r := &s.report
 	r.assignment = s.assignment
 	r.state = s.machine.state
-	r.instance = nil
+	r.instance, r.since = nil, time.Time{}
 	if s.up() {
-		r.instance = s.instance
+		r.instance, r.since = s.instance, s.since
 	}
 	if r.state != Backoff {
 		r.resumes = time.Time{}

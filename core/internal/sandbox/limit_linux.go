@@ -64,11 +64,12 @@ func lower(resource int, most, soft uint64) error {
 	return unix.Setrlimit(resource, &unix.Rlimit{Cur: min(soft, most), Max: most})
 }
 
-// markScore is what the kernel adds to the process's score when memory runs out:
-// a restricted program goes before the gateway and most of what people run. It
-// also marks the process and all its children, for Confined: only a write to
-// /proc changes it, and that is out of their reach.
-const markScore = 613
+// markScore is what the kernel adds to the process's score when memory runs out,
+// in thousandths of the machine's memory: the program goes before the gateway
+// and what people work with, but not in place of something far larger. It also
+// marks the process and all its children, for Confined: only a write to /proc
+// changes it, and that is out of their reach. Nothing else uses this number.
+const markScore = 213
 
 // mark sets the score. Where the gateway itself has a higher one already, it
 // stays.

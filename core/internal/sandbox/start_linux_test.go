@@ -126,7 +126,7 @@ func TestLimits(t *testing.T) {
 	p := everywhere()
 	p.MaxFiles, p.MaxMemory = 2000, 1<<30
 	script := `ulimit -Sn; ulimit -Hn; ulimit -Sd; ulimit -Hd; ulimit -Hc; cat /proc/self/oom_score_adj`
-	want := "1024\n2000\n1048576\n1048576\n0\n613\n"
+	want := "1024\n2000\n1048576\n1048576\n0\n213\n"
 	if got := shell(t, p, script); got != want {
 		t.Errorf("limits %q, want %q", got, want)
 	}

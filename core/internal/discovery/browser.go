@@ -98,13 +98,17 @@ func (b *browser) tick(now time.Time) (out []outgoing, forgot bool) {
 	for _, i := range b.cache.instances {
 		i.ask(now, ask)
 	}
+	who := question{name: serviceName, typ: dnsmessage.TypePTR}
+	browsing := ask[who]
 	var list []question
-	browsing := false
+	if browsing {
+		list = append(list, who)
+		delete(ask, who)
+	}
 	for q := range ask {
-		if len(list) == maxAsked {
-			break
+		if len(list) < maxAsked {
+			list = append(list, q)
 		}
-		list, browsing = append(list, q), browsing || q.name == serviceName
 	}
 	if len(list) == 0 || !b.limit.take(now) {
 		return nil, forgot

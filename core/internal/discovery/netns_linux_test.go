@@ -264,14 +264,6 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-func testID(n int) mesh.DeviceID { return mesh.KeyHash{byte(n), byte(n >> 8), 1}.DeviceID() }
-
-// testInfo is what gateway n announces.
-func testInfo(n int) Info {
-	id := testID(n)
-	return Info{ID: id, Host: "salita-" + string(id[:8]) + ".local", Port: uint16(7000 + n), Name: fmt.Sprintf("Device %d", n)}
-}
-
 func at(address string) func(Sighting) bool {
 	return func(s Sighting) bool { return slices.Contains(s.Addresses, netip.MustParseAddrPort(address)) }
 }

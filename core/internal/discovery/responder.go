@@ -38,6 +38,7 @@ type responder struct {
 	probeAt   time.Time // the next probe; zero when the name is ours or unwanted
 	conflicts int       // over the wanted label
 	recent    []time.Time
+	slow      bool // conflicts were too many; until the name is ours
 
 	announced  int
 	announceAt time.Time // zero when all is told
@@ -115,7 +116,7 @@ func (r *responder) tick(now time.Time) []outgoing {
 
 func (r *responder) tickProbe(now time.Time) []outgoing {
 	if r.probed == probes {
-		r.probeAt = time.Time{}
+		r.probeAt, r.slow = time.Time{}, false
 		r.announce(now)
 		return nil
 	}
@@ -161,10 +162,13 @@ func (r *responder) receive(now time.Time, from sender, m message) []outgoing {
 func (r *responder) conflict(now time.Time) {
 	r.recent = slices.DeleteFunc(r.recent, func(t time.Time) bool { return now.Sub(t) > conflictSpan })
 	wait := r.jitter(probeGap)
-	if len(r.recent) >= manyConflict {
-		wait = conflictWait
+	if len(r.recent) == manyConflict {
+		r.slow = true
 	} else {
 		r.recent = append(r.recent, now)
+	}
+	if r.slow {
+		wait = conflictWait
 	}
 	if !r.established() {
 		r.conflicts++

@@ -47,7 +47,7 @@ type cache struct {
 	known     func(mesh.DeviceID) bool
 	own       string // the name of our own instance, which is no news
 	instances map[string]*instance
-	refused   uint64 // instances that found no place
+	places    int // left for strangers in the packet that is taken in
 }
 
 func newCache(random func(n int) int, known func(mesh.DeviceID) bool) *cache {
@@ -56,6 +56,7 @@ func newCache(random func(n int) int, known func(mesh.DeviceID) bool) *cache {
 
 // take takes in a response. It reports whether anything in it matters.
 func (c *cache) take(now time.Time, list []record) bool {
+	c.places = maxStrangers - c.strangers()
 	matters := false
 	for _, r := range list {
 		matters = c.takeService(now, r, list) || matters
@@ -129,9 +130,10 @@ func (c *cache) admit(now time.Time, name string, packet []record) *instance {
 	}
 	if id, ok := claim(name, packet); ok && c.known(id) {
 		c.makeRoom(id)
-	} else if c.strangers() >= maxStrangers {
-		c.refused++
+	} else if c.places <= 0 {
 		return nil
+	} else {
+		c.places--
 	}
 	i := &instance{name: name, since: now, tryAt: now.Add(tryWait), hosts: map[netip.Addr]lease{}}
 	c.instances[name] = i
@@ -142,8 +144,8 @@ func (c *cache) admit(now time.Time, name string, packet []record) *instance {
 func claim(name string, packet []record) (mesh.DeviceID, bool) {
 	for _, r := range packet {
 		if r.name == name && r.typ == dnsmessage.TypeTXT {
-			a, ok := parseText(r.text)
-			return a.id, ok
+			values := textValues(r.text)
+			return mesh.DeviceID(values["id"]), understood(values)
 		}
 	}
 	return "", false

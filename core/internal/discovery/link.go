@@ -8,7 +8,7 @@ import (
 
 // maxReceived bounds the packets of one interface that are looked at: so many a
 // second, and as many at once. A busy office sends a few dozen.
-const maxReceived = 500
+const maxReceived = 250
 
 // Interface is one of this machine's network interfaces.
 type Interface struct {

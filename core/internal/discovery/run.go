@@ -17,8 +17,7 @@ const (
 	settleGap = 100 * time.Millisecond
 	// listGap bounds how often the list is put together.
 	listGap = 50 * time.Millisecond
-	// asleep is how far the clock on the wall must run ahead for this machine to
-	// have slept.
+	// asleep is how late the regular look must come for this machine to have slept.
 	asleep = 10 * time.Second
 	// maxInterfaces bounds the interfaces in use.
 	maxInterfaces = 32
@@ -100,8 +99,10 @@ func (r *round) tick(now time.Time) {
 
 // look brings the links in line with the interfaces and with this gateway.
 func (r *round) look(now time.Time) {
-	if slept := now.Round(0).Sub(r.lookedAt.Round(0)) - now.Sub(r.lookedAt); !r.lookedAt.IsZero() && slept > asleep {
-		r.Log.Debug("this machine slept, looking for devices anew", "for", slept)
+	// The clock on the wall goes on while this machine sleeps, the other one need
+	// not.
+	if away := now.Round(0).Sub(r.lookedAt.Round(0)); !r.lookedAt.IsZero() && away > lookGap+asleep {
+		r.Log.Debug("this machine slept, looking for devices anew", "for", away)
 		defer r.again(now)
 	}
 	r.lookedAt, r.lookAt = now, now.Add(lookGap)

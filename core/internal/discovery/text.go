@@ -69,9 +69,23 @@ type announced struct {
 }
 
 // parseText reads a TXT record. It reports false unless it is one of a gateway
-// whose announcement we understand. Keys are compared without regard to case
-// and the first of several counts (RFC 6763, section 6.4).
+// whose announcement we understand.
 func parseText(text string) (announced, bool) {
+	values := textValues(text)
+	a := announced{id: mesh.DeviceID(values["id"]), pairing: values["pair"] == "1"}
+	if a.pairing {
+		a.name = mesh.CleanName(values["name"])
+	}
+	return a, understood(values)
+}
+
+func understood(values map[string]string) bool {
+	return values["txtvers"] == textVersion && isDeviceID(values["id"])
+}
+
+// textValues are the values of the keys that we know. Keys are compared without
+// regard to case and the first of several counts (RFC 6763, section 6.4).
+func textValues(text string) map[string]string {
 	values := map[string]string{}
 	for _, s := range splitStrings(text) {
 		key, value, _ := strings.Cut(s, "=")
@@ -82,11 +96,7 @@ func parseText(text string) (announced, bool) {
 			}
 		}
 	}
-	a := announced{id: mesh.DeviceID(values["id"]), pairing: values["pair"] == "1"}
-	if a.pairing {
-		a.name = mesh.CleanName(values["name"])
-	}
-	return a, values["txtvers"] == textVersion && isDeviceID(values["id"])
+	return values
 }
 
 // deviceIDLength is the length of a gateway's id: 128 bits in base32.

@@ -40,6 +40,7 @@ func TestReadmeCommands(t *testing.T) {
 		},
 		"bin/salita devices": func(args []string) { desktop.must(args...) },
 		"bin/salita plugins": func(args []string) { desktop.must(args...) },
+		"bin/salita backup":  func(args []string) { desktop.must(args...) },
 		"bin/salita serve":   func([]string) {}, // every gateway of these tests
 	}
 	for _, line := range shellLines(t, "../README.md") {

@@ -60,23 +60,36 @@ func TestSendGoesOnAfterAFileThatIsRefused(t *testing.T) {
 		says     []string
 	}{
 		{
-			"one of three", []string{"a.jpg", hostile, "c.jpg"}, map[string]sdk.ErrorBody{hostile: badName}, 1,
+			"one of three",
+			[]string{"a.jpg", hostile, "c.jpg"},
+			map[string]sdk.ErrorBody{hostile: badName},
+			1,
 			[]string{"a.jpg", "c.jpg"},
 			[]string{`b\x1b[31m\u202egpj.exe was not sent. That file name contains`, "Try: another name", "Reference: 7K3QF", `Not sent: DIR/b\x1b[31m\u202egpj.exe`},
 		},
 		{
-			"the only one", []string{hostile}, map[string]sdk.ErrorBody{hostile: badName}, 1,
-			nil, []string{`\u202egpj.exe was not sent. That file name contains`, "Try: another name", "Reference: 7K3QF"},
+			"the only one",
+			[]string{hostile},
+			map[string]sdk.ErrorBody{hostile: badName},
+			1,
+			nil,
+			[]string{`\u202egpj.exe was not sent. That file name contains`, "Try: another name", "Reference: 7K3QF"},
 		},
 		{
-			"no room for one", []string{"a.jpg", "b.jpg"},
-			map[string]sdk.ErrorBody{"a.jpg": {Error: "Desktop doesn't have enough space.", Code: sdk.NoSpace}}, 1,
-			[]string{"b.jpg"}, []string{"a.jpg was not sent. Desktop doesn't have enough space.", "Not sent: DIR/a.jpg\n"},
+			"no room for one",
+			[]string{"a.jpg", "b.jpg"},
+			map[string]sdk.ErrorBody{"a.jpg": {Error: "Desktop doesn't have enough space.", Code: sdk.NoSpace}},
+			1,
+			[]string{"b.jpg"},
+			[]string{"a.jpg was not sent. Desktop doesn't have enough space.", "Not sent: DIR/a.jpg\n"},
 		},
 		{
-			"the device goes away", []string{"a.jpg", "b.jpg", "c.jpg"},
-			map[string]sdk.ErrorBody{"b.jpg": {Error: "Desktop is offline.", Code: sdk.Offline}}, 4,
-			[]string{"a.jpg"}, []string{"Desktop is offline.", "Not sent: DIR/b.jpg, DIR/c.jpg\n"},
+			"the device goes away",
+			[]string{"a.jpg", "b.jpg", "c.jpg"},
+			map[string]sdk.ErrorBody{"b.jpg": {Error: "Desktop is offline.", Code: sdk.Offline}},
+			4,
+			[]string{"a.jpg"},
+			[]string{"Desktop is offline.", "Not sent: DIR/b.jpg, DIR/c.jpg\n"},
 		},
 	}
 	for _, tt := range tests {

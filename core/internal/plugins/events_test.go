@@ -55,7 +55,7 @@ func TestFollowerPassesOnWhatIsSound(t *testing.T) {
 			told("y.created", `{}`, 0),                                // another's name
 			told("x.created", `{`, 0),                                 // no JSON
 			told("x.created", `"`+strings.Repeat("a", 16<<10)+`"`, 0), // too long
-			{Dropped: 7}, // of a kind that nobody knows yet
+			{Dropped: 7},                                              // of a kind that nobody knows yet
 			told("x.removed.for_good", `[]`, 2),
 			told("x.created", `null`, 0),
 		} {

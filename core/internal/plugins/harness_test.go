@@ -27,7 +27,7 @@ func testLogger(b *logBuffer) hclog.Logger {
 func discard() hclog.Logger { return hclog.NewNullLogger() }
 
 // patience bounds every wait of a test; nothing is decided by it.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // bench is a gateway's surroundings in a temporary folder: a plugin folder, a
 // data folder, a log.

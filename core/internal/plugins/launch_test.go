@@ -206,7 +206,7 @@ func TestPinnedDigest(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "good", "other")
 	sum := digest(t, filepath.Join(b.dir, filePrefix+"good"))
-	b.start(once(), []Spec{
+	b.start(quick(), []Spec{
 		{Name: "good", Enabled: true, SHA256: strings.ToUpper(sum)},
 		{Name: "other", Enabled: true, SHA256: strings.Repeat("0", 64)},
 	})

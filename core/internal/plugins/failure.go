@@ -49,6 +49,9 @@ func isCrash(err error) bool {
 // errSocketGone means that nobody listens any more where the plugin served HTTP.
 var errSocketGone = errors.New("the plugin's http socket is gone")
 
+// errNoAnswer is a health check without an answer in time.
+var errNoAnswer = errors.New("no answer in time")
+
 // errStartTimeout is the cause of a launch that took too long.
 var errStartTimeout = errors.New("not ready in time")
 
@@ -106,6 +109,8 @@ func friendly(err error, title string) string {
 		}
 	case errors.As(err, &exit):
 		message = title + " stopped unexpectedly."
+	case errors.Is(err, errNoAnswer):
+		message = title + " takes too long to answer."
 	case isFull(err):
 		message = "There isn't enough space for " + title + " to start."
 	case isShort(err):

@@ -121,7 +121,9 @@ func (f *folder) look(notifier *fsnotify.Watcher) {
 // any event.
 const watchedRescan = 5
 
-func sameProgram(p, q program) bool { return p.name == q.name && p.id == q.id && p.same(q) }
+func sameProgram(p, q program) bool {
+	return p.name == q.name && p.id == q.id && p.twin == q.twin && p.same(q)
+}
 
 // watch keeps the watch on the folder that the path leads to by now.
 func (f *folder) watch(notifier *fsnotify.Watcher) {

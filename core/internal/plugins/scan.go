@@ -22,6 +22,7 @@ type program struct {
 	path    string // "" when there is none
 	id      fileID // of what path leads to
 	problem error  // why it may not be run; an sdk.Error with a plain sentence
+	twin    string // path of another program for the same plugin in the folder; "" for none
 }
 
 // same reports whether nothing has changed that matters to who runs it.
@@ -49,6 +50,9 @@ func merge(folders [][]program) (byName map[string]program, doubles []double) {
 			continue
 		}
 		byName[p.name] = p
+		if p.twin != "" {
+			doubles = append(doubles, double{used: p, ignored: program{name: p.name, path: p.twin}})
+		}
 	}
 	return byName, doubles
 }
@@ -77,6 +81,10 @@ func scanDir(dir string) ([]program, error) {
 			continue
 		}
 		p := program{name: strings.TrimSuffix(name, ".exe"), dir: resolved, path: filepath.Join(resolved, e.Name())}
+		if i := slices.IndexFunc(found, func(q program) bool { return q.name == p.name }); i >= 0 {
+			found[i].twin = p.path // with and without the suffix; the one without comes first
+			continue
+		}
 		p.id, _ = identify(p.path)
 		p.problem = p.check()
 		found = append(found, p)

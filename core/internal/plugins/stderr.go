@@ -1,8 +1,10 @@
 package plugins
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,17 +21,20 @@ const (
 	logLinesPerTick = 200
 	logTick         = time.Second
 	tailLines       = 8
-	tailLineBytes   = 500
+	tailLineBytes   = 500     // shown of each
+	maxTailRecord   = 4 << 10 // bytes kept of each, to be read as a record
 )
 
 // logReader turns a plugin's standard error into lines of the gateway's log:
 // records of the SDK at their own level, anything else word for word as data.
 type logReader struct {
-	log     hclog.Logger // named after the plugin
-	limiter limiter
+	log hclog.Logger // named after the plugin
 
-	mu   sync.Mutex
-	tail []string
+	mu      sync.Mutex
+	limiter limiter
+	report  *time.Timer // of what was suppressed; nil until something was
+	tail    [][]byte
+	cause   []byte // the line with which a Go program begins to say why it dies
 }
 
 func newLogReader(log hclog.Logger) *logReader {
@@ -49,27 +54,50 @@ func (l *logReader) run(r io.Reader) {
 			l.line(line, skipped, time.Now())
 		}
 	}
-	l.reportSuppressed(l.limiter.rest())
+	l.reportRest()
 }
 
 func (l *logReader) line(line []byte, skipped int, now time.Time) {
-	ok, suppressed := l.limiter.allow(now)
-	l.reportSuppressed(suppressed)
-	if !ok {
+	l.remember(line)
+	if !l.allow(now) {
 		return
 	}
 	if record, isRecord := control.ParseLogLine(line); isRecord && skipped == 0 {
-		l.remember(record.Message)
 		l.record(record)
 		return
 	}
-	text := printable(string(line), maxLogText)
-	l.remember(text)
-	args := []any{"text", text}
+	args := []any{"text", printable(string(line), maxLogText)}
 	if skipped > 0 {
 		args = append(args, "skipped_bytes", skipped)
 	}
 	l.log.Info("plugin wrote", args...)
+}
+
+// allow reports whether there is room for one more line. How many there was none
+// for is told soon after, also when the plugin then falls silent.
+func (l *logReader) allow(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ok, suppressed := l.limiter.allow(now)
+	l.reportSuppressed(suppressed)
+	switch {
+	case ok:
+	case l.report == nil:
+		l.report = time.AfterFunc(logTick, l.reportRest)
+	case l.limiter.suppressed == 1:
+		l.report.Reset(logTick)
+	}
+	return ok
+}
+
+// reportRest tells what was suppressed and not told yet.
+func (l *logReader) reportRest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.report != nil {
+		l.report.Stop()
+	}
+	l.reportSuppressed(l.limiter.rest())
 }
 
 func (l *logReader) record(r control.LogRecord) {
@@ -86,21 +114,41 @@ func (l *logReader) reportSuppressed(n int) {
 	}
 }
 
-// remember keeps the last lines, for the report of a crash.
-func (l *logReader) remember(text string) {
+// remember keeps the last lines, also those that are not shown, for the report
+// of a crash.
+func (l *logReader) remember(line []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	kept := []byte(nil)
 	if len(l.tail) == tailLines {
-		l.tail = append(l.tail[:0], l.tail[1:]...)
+		kept = l.tail[0][:0]
+		copy(l.tail, l.tail[1:])
+		l.tail = l.tail[:tailLines-1]
 	}
-	l.tail = append(l.tail, printable(text, tailLineBytes))
+	kept = append(kept, line[:min(len(line), maxTailRecord)]...)
+	l.tail = append(l.tail, kept)
+	if bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) {
+		l.cause = slices.Clone(kept)
+	}
 }
 
-// last returns the last lines.
+// last returns the last lines; of a record of the SDK its message.
 func (l *logReader) last() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.tail...)
+	lines := l.tail
+	if l.cause != nil && !slices.ContainsFunc(lines, func(line []byte) bool { return bytes.Equal(line, l.cause) }) {
+		lines = append([][]byte{l.cause}, lines[1:]...) // the stack that follows it can be long
+	}
+	var last []string
+	for _, line := range lines {
+		text := string(line)
+		if record, isRecord := control.ParseLogLine(line); isRecord {
+			text = record.Message
+		}
+		last = append(last, printable(text, tailLineBytes))
+	}
+	return last
 }
 
 func hclogLevel(l slog.Level) hclog.Level {

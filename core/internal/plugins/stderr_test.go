@@ -2,9 +2,12 @@ package plugins
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,16 +64,47 @@ func TestLogReaderLimitsFloodsAndAttributes(t *testing.T) {
 	}
 }
 
+// flood is more lines than are shown.
+func flood(n int) []string { return slices.Repeat([]string{"x"}, n) }
+
+// TestLogReaderTellsWhatItSuppressed has a plugin that falls silent after a
+// flood: nothing comes that could bring the count along.
+func TestLogReaderTellsWhatItSuppressed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		buf := &logBuffer{}
+		l := newLogReader(hclog.New(&hclog.LoggerOptions{Output: buf, DisableTime: true}))
+		r, w := io.Pipe()
+		go l.run(r)
+		for range 3 {
+			_, _ = io.WriteString(w, strings.Join(flood(logLinesPerTick+5), "\n")+"\n")
+			time.Sleep(logTick + time.Millisecond)
+			synctest.Wait()
+		}
+		if n := strings.Count(buf.String(), "plugin log lines suppressed: count=5"); n != 3 {
+			t.Errorf("told %d times, want 3", n)
+		}
+		_ = w.Close()
+		synctest.Wait()
+		if n := strings.Count(buf.String(), "suppressed"); n != 3 {
+			t.Errorf("told %d times, want 3", n)
+		}
+	})
+}
+
 func TestLogReaderRemembersTheLastLines(t *testing.T) {
 	var lines []string
 	for i := range 20 {
 		lines = append(lines, fmt.Sprint("line ", i))
 	}
 	lines = append(lines, `{"salita_log":1,"level":"error","msg":"goodbye"}`)
-	_, r := readLog(lines...)
+	_, r := readLog(slices.Concat(flood(2*logLinesPerTick), lines)...)
 	want := []string{"line 13", "line 14", "line 15", "line 16", "line 17", "line 18", "line 19", "goodbye"}
 	if diff := cmp.Diff(want, r.last()); diff != "" {
 		t.Error(diff)
+	}
+	_, r = readLog(append([]string{"panic: no disk"}, lines...)...)
+	if diff := cmp.Diff("panic: no disk", r.last()[0]); diff != "" || len(r.last()) != tailLines {
+		t.Errorf("got %q", r.last())
 	}
 }
 

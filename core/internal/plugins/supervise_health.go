@@ -1,6 +1,9 @@
 package plugins
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 type checkResult struct {
 	instance *instance
@@ -19,6 +22,9 @@ func (s *supervisor) check() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.timing.HealthTimeout)
 		defer cancel()
 		r := checkResult{instance: i, err: i.checkHealth(ctx)}
+		if ctx.Err() != nil && healthInput(r.err) == inMissed {
+			r.err = fmt.Errorf("%w: %w", errNoAnswer, r.err)
+		}
 		if i.outgrown != nil && healthInput(r.err) == inUnhealthy {
 			r.outgrown = i.outgrown(ctx, a)
 		}

@@ -13,9 +13,14 @@ import (
 	"github.com/salita-mesh/salita/core/internal/sandbox"
 )
 
-// pipeLinger is how long the plugin's output is still read after its process
-// ended: a child that keeps the pipes must not hold anything up.
-const pipeLinger = 500 * time.Millisecond
+const (
+	// pipeLinger is how long the plugin's output is still read after its process
+	// ended: a child that keeps the pipes must not hold anything up.
+	pipeLinger = 500 * time.Millisecond
+	// groupLinger is how long the group may take to go. Who has the pipes still
+	// after that is not in it.
+	groupLinger = 100 * time.Millisecond
+)
 
 // command is what to run.
 type command struct {
@@ -33,6 +38,7 @@ type command struct {
 type process struct {
 	cmd   *exec.Cmd
 	pipes pipes
+	born  uint64 // as birth tells it
 	state string // how it ended; valid once exited is closed
 
 	exited   chan struct{} // closed right after the process ended
@@ -60,6 +66,7 @@ func startProcess(c command, readStdout, readStderr func(io.Reader)) (*process, 
 	p := &process{
 		cmd:      cmd,
 		pipes:    pipes,
+		born:     birth(cmd.Process.Pid),
 		exited:   make(chan struct{}),
 		drained:  make(chan struct{}),
 		released: make(chan struct{}),
@@ -113,15 +120,25 @@ func (p *process) wait() {
 	close(p.exited)
 
 	p.hangUp()
-	linger := time.NewTimer(pipeLinger)
-	defer linger.Stop()
-	select {
-	case <-p.drained:
-	case <-linger.C:
+	if !p.drainedWithin(groupLinger) {
+		endHolders(p.born, p.pipes.stdout, p.pipes.stderr)
+		p.drainedWithin(pipeLinger - groupLinger)
 	}
 	p.pipes.closeOurs()
 	<-p.drained
 	close(p.released)
+}
+
+// drainedWithin waits for the end of the output.
+func (p *process) drainedWithin(limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-p.drained:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // terminate asks the group to end.

@@ -41,7 +41,7 @@ func (y *yard) gateway(name string) *gateway {
 	self, err := os.Executable()
 	must(y, err)
 	g.cmd = exec.Command(self)
-	g.cmd.Env = append(os.Environ(), gatewayEnv+"="+y.root)
+	g.cmd.Env = append(os.Environ(), gatewayEnv+"="+y.root, "GORACE=atexit_sleep_ms=0")
 	g.cmd.Stderr = y.log
 	out, err := g.cmd.StdoutPipe()
 	must(y, err)

@@ -27,6 +27,7 @@ func wrongDigest(y *yard) {
 		return s
 	}
 	sum := digest(y, faultProgram)
+	y.timing.BackoffMin, y.timing.BackoffMax = 10*time.Millisecond, 20*time.Millisecond
 	y.install("pinned")
 	y.install("other")
 	y.start()

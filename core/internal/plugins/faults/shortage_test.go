@@ -53,7 +53,8 @@ func (y *yard) awaitRunning(name string) {
 // unplugged loses its sockets.
 func (y *yard) unplugged() {
 	pid := y.pid("good")
-	y.get("/good/unplug")
+	_, dir := y.get("/good/place")
+	must(y, os.RemoveAll(dir))
 	began := time.Now()
 	y.until("it is noticed", func() bool {
 		// The kept connection still works: only a new one finds nobody.

@@ -126,7 +126,7 @@ var requests = map[string]func(h *handler, w http.ResponseWriter, r *http.Reques
 	"nothing": func(_ *handler, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 
 	// Row 33.
-	"unplug": func(_ *handler, w http.ResponseWriter, _ *http.Request) { _ = os.RemoveAll(socketDir()) },
+	"place": func(_ *handler, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, socketDir()) },
 
 	// Row 34.
 	"publish": func(h *handler, w http.ResponseWriter, r *http.Request) {

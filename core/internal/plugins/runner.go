@@ -94,7 +94,7 @@ func (r *pluginRunner) Wait(ctx context.Context) error {
 
 // naturalEnd is how long a process that closed its output may take to show that
 // it was ending anyway.
-const naturalEnd = time.Second
+const naturalEnd = 500 * time.Millisecond
 
 // Kill ends the whole group. go-plugin calls it when the output ended without a
 // handshake, which is mostly the end of the process itself: its own exit status

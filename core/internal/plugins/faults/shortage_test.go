@@ -1,3 +1,5 @@
+//go:build unix
+
 package faults
 
 import (
@@ -27,20 +29,45 @@ func shortages(y *yard) {
 	y.tooLongPath()
 
 	y.install("hungry")
-	y.limited(syscall.RLIMIT_FSIZE, 1<<20, func() { // what a full disk does to a copy
+	y.limited(syscall.RLIMIT_FSIZE, 1<<20, func() { // no file can be as large as the program
 		y.enable(specsFor("hungry")...)
-		y.wants("hungry", plugins.Backoff, "There isn't enough space", "copy program: ")
+		y.wants("hungry", plugins.Backoff, "could not start", "copy program: ")
 	})
 	y.awaitRunning("hungry")
+	y.fullDrive()
 
 	y.install("thirsty")
 	open := uint64(takeStock().descriptors)
 	y.limited(syscall.RLIMIT_NOFILE, open+1, func() {
 		y.enable(specsFor("thirsty")...)
-		y.wants("thirsty", plugins.Backoff, "Too many files are open", "too many open files")
+		y.wants("thirsty", plugins.Backoff, "This computer is too busy to start", "too many open files")
 		y.serves("good")
 	})
 	y.awaitRunning("thirsty")
+}
+
+// fullDrive takes the room away from the folder for private copies. What is not
+// pinned runs without one; what is pinned waits.
+func (y *yard) fullDrive() {
+	cache := filepath.Join(y.data, "cache", "plugins")
+	remove, err := mountSmall(cache)
+	if err != nil {
+		y.Logf("no drive can be full here, only root on Linux can make a small one: %v", err)
+		return
+	}
+	unmount := sync.OnceFunc(func() { must(y, remove()) })
+	defer unmount()
+	y.install("loose")
+	y.install("pinned")
+	pinned := specsFor("pinned")[0]
+	pinned.SHA256 = digest(y, faultProgram)
+	y.enable(specsFor("loose")...)
+	y.enable(pinned)
+	y.wants("loose", plugins.Running, "", "program runs from its own file, without a private copy")
+	y.wants("pinned", plugins.Backoff, "There isn't enough space to verify", "plugins.pinned: plugin failed")
+	y.serves("loose")
+	unmount()
+	y.awaitRunning("pinned")
 }
 
 // awaitRunning waits until the retries have led to something.

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command faultplugin is a plugin that does, on request, everything that a
 // plugin should not do. Its mode is what the file "mode" in its data folder says,
 // else its own name. In a mode it does not know it is a good plugin, and does

@@ -3,6 +3,9 @@ package plugins
 import (
 	"context"
 	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 type checkResult struct {
@@ -22,7 +25,9 @@ func (s *supervisor) check() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.timing.HealthTimeout)
 		defer cancel()
 		r := checkResult{instance: i, err: i.checkHealth(ctx)}
-		if ctx.Err() != nil && healthInput(r.err) == inMissed {
+		// The plugin's end of the call can run out of time a moment earlier.
+		late := ctx.Err() != nil || status.Code(r.err) == codes.DeadlineExceeded
+		if late && healthInput(r.err) == inMissed {
 			r.err = fmt.Errorf("%w: %w", errNoAnswer, r.err)
 		}
 		if i.outgrown != nil && healthInput(r.err) == inUnhealthy {

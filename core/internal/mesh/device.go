@@ -51,11 +51,15 @@ type Device struct {
 	NeedsRepair  bool // the pinned device itself refused our token
 	PairedAt     time.Time
 	LastSeen     time.Time // zero when never
+	ArchivedAt   time.Time // when it was put out of the list; zero when it is in it
 }
 
 // Reachable reports whether the device is one we can call: a gateway whose key
 // we know.
 func (d Device) Reachable() bool { return d.Kind == KindGateway && !d.Key.IsZero() }
+
+// Archived reports whether the device is kept out of the list.
+func (d Device) Archived() bool { return !d.ArchivedAt.IsZero() }
 
 // Can reports whether the device last said it has the capability.
 func (d Device) Can(capability string) bool {

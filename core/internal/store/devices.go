@@ -36,6 +36,7 @@ type deviceRow struct {
 	NeedsRepair  bool
 	PairedAt     time.Time
 	LastSeen     *time.Time
+	ArchivedAt   *time.Time
 }
 
 // TableName implements schema.Tabler.
@@ -54,6 +55,7 @@ func rowOfDevice(d mesh.Device) deviceRow {
 		NeedsRepair:  d.NeedsRepair,
 		PairedAt:     stored(d.PairedAt),
 		LastSeen:     storedOrNull(d.LastSeen),
+		ArchivedAt:   storedOrNull(d.ArchivedAt),
 	}
 }
 
@@ -70,6 +72,7 @@ func (r deviceRow) device() mesh.Device {
 		NeedsRepair:  r.NeedsRepair,
 		PairedAt:     r.PairedAt,
 		LastSeen:     orZero(r.LastSeen),
+		ArchivedAt:   orZero(r.ArchivedAt),
 	}
 }
 
@@ -123,6 +126,15 @@ func (s *Store) UpdateDevice(ctx context.Context, device mesh.Device) error {
 		Select("name", "hostname", "addresses", "capabilities", "metadata", "needs_repair", "last_seen").
 		Updates(ctx, rowOfDevice(device))
 	return wrap("update device", oneDevice(device.ID, n, err))
+}
+
+// ArchiveDevice notes when a device was put out of the list, or with the zero
+// time that it is in it again. It returns sdk.NotFound for a device that is not
+// there.
+func (s *Store) ArchiveDevice(ctx context.Context, id mesh.DeviceID, at time.Time) error {
+	n, err := gorm.G[deviceRow](s.write).Where("id = ?", string(id)).
+		Select("archived_at").Updates(ctx, deviceRow{ArchivedAt: storedOrNull(at)})
+	return wrap("archive device", oneDevice(id, n, err))
 }
 
 // RemoveDevice forgets a device with its tokens, those it gave us and those we

@@ -87,7 +87,7 @@ func TestNoRoomForTheCopy(t *testing.T) {
 		info, err := os.Stat(ballast)
 		must(t, err)
 		must(t, os.Truncate(ballast, info.Size()-spare))
-		_, err = open(t.Context(), o, withStep(t, 3, "DELETE FROM mesh_nodes;"))
+		_, err = open(t.Context(), o, withStep(t, "DELETE FROM mesh_nodes;"))
 		wantKind(t, err, sdk.NoSpace)
 		got, err := os.ReadFile(o.Path)
 		must(t, err)

@@ -236,7 +236,7 @@ func TestLegacyExtras(t *testing.T) {
 		diff(t, before[table], after[name])
 	}
 	// The next migration must not stumble over any of it.
-	s, err = open(t.Context(), o, withStep(t, 900, "ALTER TABLE mesh_nodes ADD COLUMN colour TEXT;"))
+	s, err = open(t.Context(), o, withStep(t, "ALTER TABLE mesh_nodes ADD COLUMN colour TEXT;"))
 	must(t, err)
 	must(t, s.Close())
 }

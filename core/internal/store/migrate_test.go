@@ -13,11 +13,19 @@ import (
 	"github.com/salita-mesh/salita/sdk"
 )
 
+// newest is the number of the last embedded step.
+func newest(t *testing.T) int {
+	t.Helper()
+	names, err := fs.Glob(embeddedSteps(), "*.sql")
+	must(t, err)
+	return len(names)
+}
+
 // withStep is the embedded steps and one more.
-func withStep(t *testing.T, version int, up string) fs.FS {
+func withStep(t *testing.T, up string) fs.FS {
 	t.Helper()
 	steps := fstest.MapFS{
-		fmt.Sprintf("%05d_next.sql", version): {Data: []byte("-- +goose Up\n" + up)},
+		fmt.Sprintf("%05d_next.sql", newest(t)+1): {Data: []byte("-- +goose Up\n" + up)},
 	}
 	names, err := fs.Glob(embeddedSteps(), "*.sql")
 	must(t, err)
@@ -53,7 +61,7 @@ func TestCopyOnlyWhenThereIsSomethingToDo(t *testing.T) {
 		t.Fatalf("copies without a pending step: %v", got)
 	}
 
-	steps := withStep(t, 3, "ALTER TABLE mesh_nodes ADD COLUMN colour TEXT;")
+	steps := withStep(t, "ALTER TABLE mesh_nodes ADD COLUMN colour TEXT;")
 	for range 2 {
 		s, err := open(t.Context(), o, steps)
 		must(t, err)
@@ -62,7 +70,7 @@ func TestCopyOnlyWhenThereIsSomethingToDo(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
-	diff(t, []string{"salita-v2-before-v3-20260301T120000.123456Z.db"}, backups(t, o))
+	diff(t, []string{fmt.Sprintf("salita-v%d-before-v%d-", newest(t), newest(t)+1)+"20260301T120000.123456Z.db"}, backups(t, o))
 	checkCopy(t, o, backups(t, o)[0])
 }
 
@@ -89,14 +97,14 @@ func TestFailedStepLeavesTheOldSchema(t *testing.T) {
 	pair(t, s, pairingOf(laptop(1)))
 	must(t, s.Close())
 
-	steps := withStep(t, 3, "DELETE FROM mesh_nodes;\nALTER TABLE mesh_nodes ADD COLUMN colour TEXT;\nSELECT nonsense FROM nowhere;")
+	steps := withStep(t, "DELETE FROM mesh_nodes;\nALTER TABLE mesh_nodes ADD COLUMN colour TEXT;\nSELECT nonsense FROM nowhere;")
 	for i := range 5 { // a service manager would try again and again
 		o.Now = func() time.Time { return noon.Add(time.Duration(i) * time.Second) }
 		if _, err := open(t.Context(), o, steps); err == nil {
 			t.Fatal("a broken step passed")
 		}
 	}
-	if got := backups(t, o); len(got) != copiesKept || got[len(got)-1] != "salita-v2-before-v3-20260301T120004.123456Z.db" {
+	if got := backups(t, o); len(got) != copiesKept || got[len(got)-1] != fmt.Sprintf("salita-v%d-before-v%d-", newest(t), newest(t)+1)+"20260301T120004.123456Z.db" {
 		t.Errorf("copies = %v", got)
 	}
 	s = openStore(t, o)
@@ -113,7 +121,7 @@ func TestStepThatOrphansRowsIsReported(t *testing.T) {
 	s := openStore(t, o)
 	pair(t, s, pairingOf(laptop(1)))
 	must(t, s.Close())
-	_, err := open(t.Context(), o, withStep(t, 3, "DELETE FROM mesh_nodes;"))
+	_, err := open(t.Context(), o, withStep(t, "DELETE FROM mesh_nodes;"))
 	wantKind(t, err, sdk.Internal)
 	if sdk.AsError(err).Hint == "" {
 		t.Error("no hint")
@@ -127,7 +135,7 @@ func TestStepMayRebuildATable(t *testing.T) {
 	s := openStore(t, o)
 	pair(t, s, pairingOf(laptop(1)))
 	must(t, s.Close())
-	s, err := open(t.Context(), o, withStep(t, 3, `
+	s, err := open(t.Context(), o, withStep(t, `
 CREATE TABLE rebuilt AS SELECT * FROM mesh_nodes;
 DROP TABLE mesh_nodes;
 CREATE TABLE mesh_nodes (id TEXT NOT NULL PRIMARY KEY, name TEXT);

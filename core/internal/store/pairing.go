@@ -82,7 +82,7 @@ func checkRepeated(ctx context.Context, tx *gorm.DB, p mesh.Pairing) error {
 
 // putDevice stores a device that has just been paired.
 func putDevice(ctx context.Context, tx *gorm.DB, paired deviceRow, replaces mesh.DeviceID) (deviceRow, error) {
-	paired.NeedsRepair = false
+	paired.NeedsRepair, paired.ArchivedAt = false, nil
 	known, err := findReplaced(ctx, tx, paired, replaces)
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		known, err = findPaired(ctx, tx, paired)

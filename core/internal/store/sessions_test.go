@@ -242,8 +242,7 @@ func TestSessionsComeToAnOlderFile(t *testing.T) {
 	old, err := open(t.Context(), o, fstest.MapFS{"00001_mesh.sql": {Data: first}})
 	must(t, err)
 	// As the program of that time did: without the table of sessions.
-	row := rowOfDevice(phone())
-	must(t, old.write.Create(&row).Error)
+	execute(t, old, `INSERT INTO mesh_nodes (id, name, kind, paired_at) VALUES (?, 'Phone', 'browser', ?)`, string(phone().ID), noon)
 	must(t, old.Close())
 
 	s := openStore(t, o)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -10,13 +11,7 @@ import (
 )
 
 // Sighting is one attempt to find a device.
-type Sighting struct {
-	DeviceID  mesh.DeviceID
-	Address   string        // host:port
-	Response  time.Duration // kept to the millisecond; zero when it did not answer
-	Reachable bool
-	CheckedAt time.Time
-}
+type Sighting = mesh.Sighting
 
 // sightingRow is the last attempt to find a device.
 type sightingRow struct {
@@ -87,4 +82,38 @@ func (s *Store) Sightings(ctx context.Context) ([]Sighting, error) {
 		}
 	}
 	return sightings, nil
+}
+
+// presenceChunk bounds how many devices one transaction takes in, so that other
+// changes never wait long.
+const presenceChunk = 200
+
+// SavePresence stores what the search for devices showed of them: addresses,
+// capabilities, metadata, whether they need re-pairing and when they were last
+// seen; and each sighting by the rules of SaveSightings. Devices that are gone
+// are passed over. It stores presenceChunk devices at a time: after an error
+// some may have been.
+func (s *Store) SavePresence(ctx context.Context, devices []mesh.Device, sightings []Sighting) error {
+	for chunk := range slices.Chunk(devices, presenceChunk) {
+		err := s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			for _, d := range chunk {
+				_, err := gorm.G[deviceRow](tx).Where("id = ?", string(d.ID)).
+					Select("addresses", "capabilities", "metadata", "needs_repair", "last_seen").
+					Updates(ctx, rowOfDevice(d))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return wrap("save presence", err)
+		}
+	}
+	for chunk := range slices.Chunk(sightings, presenceChunk) {
+		if err := s.SaveSightings(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
 }

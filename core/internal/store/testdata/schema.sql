@@ -1,3 +1,11 @@
+CREATE TABLE activity (
+    id        INTEGER  PRIMARY KEY,
+    at        DATETIME NOT NULL,
+    name      TEXT     NOT NULL,
+    device_id TEXT     NOT NULL DEFAULT '',
+    words     TEXT     NOT NULL
+);
+
 CREATE TABLE current_node (
     node_id  TEXT     NOT NULL PRIMARY KEY,
     name     TEXT     NOT NULL,
@@ -45,7 +53,7 @@ CREATE TABLE mesh_nodes (
     needs_repair BOOLEAN  NOT NULL DEFAULT FALSE,
     paired_at    DATETIME NOT NULL,
     last_seen    DATETIME
-);
+, archived_at DATETIME);
 
 CREATE TABLE pairing_records (
     code          TEXT     NOT NULL,

@@ -1,0 +1,12 @@
+package mesh
+
+import "time"
+
+// Sighting is where a device was last looked for, and how that went.
+type Sighting struct {
+	DeviceID  DeviceID
+	Address   string        // host:port where it answered, or the first one tried; may be empty
+	Response  time.Duration // kept to the millisecond; zero when it did not answer
+	Reachable bool
+	CheckedAt time.Time
+}

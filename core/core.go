@@ -158,21 +158,15 @@ func (a *App) serve(ctx context.Context) (err error) {
 	}
 	a.peers = peer.New(a.identity, a.store, a.log.Named("peer"))
 	a.opened = append(a.opened, a.peers)
-	if a.devices, err = devices.New(ctx, devices.Options{
-		Store: a.store, Caller: a.peers,
-		Access:   []devices.Access{a.tokens, devices.AccessFunc(a.sessions.RemoveDevice)},
-		LastUses: a.lastUses,
-		Interval: c.Discovery.Interval, Timeout: c.Discovery.Timeout,
-		Now: time.Now, Log: a.log.Named("devices"),
-	}); err != nil {
+	a.events = events.New(keptEvents, time.Now)
+	if a.devices, err = a.newDevices(ctx); err != nil {
 		return err
 	}
-	a.events = events.New(keptEvents, time.Now)
 	a.plugins = a.newPlugins()
 	a.pairing = a.newPairing()
 	a.server = httpapi.New(httpapi.Services{
 		Identity: a.identity, Tokens: a.tokens, Sessions: a.sessions, Devices: a.devices, Pairing: a.pairing,
-		Plugins: a.plugins, Events: a.events, Imported: a.store, Backups: a.store, Peers: a.peers, Config: configAPI{a},
+		Plugins: a.plugins, Events: a.events, Imported: a.store, Activity: a.store, Backups: a.store, Peers: a.peers, Config: configAPI{a},
 		Auth:    auth.New(a.tokens, a.sessions, a.devices),
 		Router:  router.New(a.plugins),
 		Names:   a.names,
@@ -199,6 +193,7 @@ func (a *App) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return a.tokens.Run(ctx) })
 	g.Go(func() error { return a.sessions.Run(ctx) })
 	g.Go(func() error { return a.devices.Run(ctx) })
+	g.Go(func() error { return a.maintain(ctx) })
 	g.Go(func() error { return a.pairing.Run(ctx) })
 	g.Go(func() error { return a.tellPluginChanges(ctx) })
 	g.Go(func() error { return a.watchConfig(ctx) })

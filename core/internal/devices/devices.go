@@ -22,7 +22,13 @@ import (
 // Store keeps devices over restarts.
 type Store interface {
 	Devices(ctx context.Context) ([]mesh.Device, error)
+	Sightings(ctx context.Context) ([]mesh.Sighting, error)
 	UpdateDevice(ctx context.Context, device mesh.Device) error
+	// SavePresence stores what the search for devices showed of them. Devices that
+	// are gone are passed over.
+	SavePresence(ctx context.Context, devices []mesh.Device, sightings []mesh.Sighting) error
+	ArchiveDevice(ctx context.Context, id mesh.DeviceID, at time.Time) error
+	RestoreDevice(ctx context.Context, id mesh.DeviceID, at time.Time) error
 	RemoveDevice(ctx context.Context, id mesh.DeviceID) error
 }
 
@@ -30,7 +36,11 @@ type Store interface {
 type Caller interface {
 	Health(ctx context.Context, device mesh.Device) (mesh.Health, error)
 	Removed(ctx context.Context, device mesh.Device) error
+	Leaving(ctx context.Context, device mesh.Device) error
+	// Address is where the device last answered, or "".
 	Address(id mesh.DeviceID) string
+	// Refresh makes the next call look for the device anew.
+	Refresh(id mesh.DeviceID)
 	Forget(id mesh.DeviceID)
 }
 
@@ -53,10 +63,20 @@ type Options struct {
 	// LastUses says when each device last used its access: the only sign of life
 	// of a phone or script, which nobody can call.
 	LastUses func() map[mesh.DeviceID]time.Time
-	Interval time.Duration // between rounds of pings
-	Timeout  time.Duration // for one ping
-	Now      func() time.Time
-	Log      hclog.Logger
+	Interval time.Duration // the longest time between two checks of a device
+	Timeout  time.Duration // for one check
+	// Changed hears of each device that is new or shows otherwise than before, and
+	// Gone of each that is no longer there; of one device in the order of what
+	// happened. They must not block or call the Service. Nil: nobody hears.
+	Changed func(Device)
+	Gone    func(Device)
+	// Note keeps what happened by itself for the owner to read. Nil: nobody does.
+	Note func(ctx context.Context, a mesh.Activity)
+	// Network names the network that this machine is on: another name means that
+	// it changed. Nil: the addresses of its interfaces.
+	Network func() string
+	Now     func() time.Time
+	Log     hclog.Logger
 }
 
 // Schedule says when devices are pinged.
@@ -78,10 +98,30 @@ type Service struct {
 
 	schedule    atomic.Pointer[Schedule]
 	rescheduled chan struct{} // holds one notice that the schedule changed
+	wake        chan struct{} // holds one notice to check everything now
+	kick        chan struct{} // holds one notice that single devices are to be checked
+	unsaved     chan struct{} // holds one notice that there is something to store
+	slots       chan struct{} // one for each check in flight
 
 	writes  sync.Mutex   // one change at a time, from the store to the list
-	mu      sync.RWMutex // guards devices; never held during I/O
-	devices map[mesh.DeviceID]Device
+	mu      sync.RWMutex // guards entries; never held during I/O
+	entries map[mesh.DeviceID]*entry
+}
+
+// entry is what the list knows of one device.
+type entry struct {
+	Device
+	told   *face       // as others were last told of it; nil: never
+	last   mesh.Sample // the last attempt to reach it
+	hints  []string    // addresses that it may have now, not proved yet
+	unsave bool        // the store knows less
+	back   bool        // the store does not know yet that it was restored
+
+	flight     *flight   // the check in progress
+	overtaken  time.Time // when such a one was last ended early
+	wanted     bool      // is to be checked as soon as may be
+	checking   bool      // that check goes on, or has just been
+	complained time.Time // when the log last heard of its nonsense
 }
 
 // New loads the devices from the store. Until the first round every gateway is
@@ -91,22 +131,74 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load devices: %w", err)
 	}
-	s := &Service{Options: o, rescheduled: make(chan struct{}, 1), devices: make(map[mesh.DeviceID]Device, len(stored))}
-	s.schedule.Store(&Schedule{Interval: o.Interval, Timeout: o.Timeout})
-	for _, d := range stored {
-		s.devices[d.ID] = Device{Device: d, Presence: mesh.PresenceOf(d)}
+	sightings, err := o.Store.Sightings(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load devices: %w", err)
 	}
+	if o.Network == nil {
+		o.Network = interfaceAddresses
+	}
+	notice := func() chan struct{} { return make(chan struct{}, 1) }
+	s := &Service{
+		Options:     o,
+		rescheduled: notice(), wake: notice(), kick: notice(), unsaved: notice(),
+		slots:   make(chan struct{}, maxChecks),
+		entries: make(map[mesh.DeviceID]*entry, len(stored)),
+	}
+	s.schedule.Store(&Schedule{Interval: o.Interval, Timeout: o.Timeout})
+	now := o.Now()
+	for _, d := range stored {
+		e := &entry{Device: Device{Device: d, Presence: mesh.PresenceOf(d)}}
+		if e.Presence.LastSeen.After(now) {
+			e.Presence.LastSeen = now // by a clock that was wrong then
+		}
+		s.entries[d.ID] = e
+	}
+	s.recall(sightings)
+	s.settle()
 	return s, nil
 }
 
-// List returns every device: Available first, then Offline, then Needs
-// re-pairing, each by name.
+// recall takes in how it went when devices were last looked for.
+func (s *Service) recall(sightings []mesh.Sighting) {
+	for _, g := range sightings {
+		if e, ok := s.entries[g.DeviceID]; ok {
+			e.Presence.Response = g.Response
+			e.last.At, e.last.Address = g.CheckedAt, g.Address
+			if g.Reachable {
+				e.last.Outcome = mesh.Reached
+			}
+		}
+	}
+}
+
+// notify leaves a notice, unless there is one already.
+func notify(notices chan struct{}) {
+	select {
+	case notices <- struct{}{}:
+	default:
+	}
+}
+
+// List returns every device but the archived ones: Available first, then
+// Offline, then Needs re-pairing, each by name.
 func (s *Service) List() []Device {
-	uses, now := s.LastUses(), s.Now()
+	return s.list(func(d Device) bool { return !d.Archived() })
+}
+
+// Archived returns the devices that are kept out of the list, in the same order.
+func (s *Service) Archived() []Device {
+	return s.list(func(d Device) bool { return d.Archived() })
+}
+
+func (s *Service) list(in func(Device) bool) []Device {
+	view := s.view()
 	s.mu.RLock()
-	list := make([]Device, 0, len(s.devices))
-	for _, d := range s.devices {
-		list = append(list, d.usedAt(uses[d.ID], now))
+	list := make([]Device, 0, len(s.entries))
+	for _, e := range s.entries {
+		if in(e.Device) {
+			list = append(list, view.of(e.Device))
+		}
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(list, func(a, b Device) int {
@@ -123,66 +215,56 @@ func rank(s mesh.Status) int {
 	return slices.Index([]mesh.Status{mesh.StatusAvailable, mesh.StatusOffline, mesh.StatusNeedsRepair}, s)
 }
 
-// SetSchedule changes when devices are pinged. The next round comes by the new
+// SetSchedule changes when devices are checked. The next round comes by the new
 // schedule, counted from now.
 func (s *Service) SetSchedule(schedule Schedule) {
 	s.schedule.Store(&schedule)
-	select {
-	case s.rescheduled <- struct{}{}:
-	default:
-	}
+	notify(s.rescheduled)
 }
 
-// Get returns one device, or sdk.NotFound.
+// Get returns one device, archived or not, or sdk.NotFound.
 func (s *Service) Get(id mesh.DeviceID) (Device, error) {
-	d, err := s.get(id)
-	return d.usedAt(s.LastUses()[id], s.Now()), err
-}
-
-func (s *Service) get(id mesh.DeviceID) (Device, error) {
+	view := s.view()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	d, ok := s.devices[id]
+	e, ok := s.entries[id]
 	if !ok {
 		return Device{}, unknown()
 	}
-	return d, nil
-}
-
-// recentUse is how long a phone that used its access counts as Available.
-const recentUse = 2 * time.Minute
-
-// usedAt is the device as its last use of its access shows it, if that is the
-// only sign of it.
-func (d Device) usedAt(used, now time.Time) Device {
-	if d.Kind == mesh.KindGateway || d.Status == mesh.StatusNeedsRepair {
-		return d
-	}
-	d.Status = mesh.StatusOffline
-	if used.After(d.Presence.LastSeen) {
-		d.Presence.LastSeen = used
-	}
-	if !used.IsZero() && now.Sub(used) < recentUse {
-		d.Status = mesh.StatusAvailable
-	}
-	return d
+	return view.of(e.Device), nil
 }
 
 // Name returns the device's name, or "" when there is no such device.
 func (s *Service) Name(id mesh.DeviceID) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.devices[id].Name
+	if e, ok := s.entries[id]; ok {
+		return e.Name
+	}
+	return ""
 }
 
 // Paired takes in a device that has just been paired, or paired again. Both
 // sides have just spoken, so it is Available.
 func (s *Service) Paired(d mesh.Device) {
-	s.writes.Lock()
-	defer s.writes.Unlock()
 	s.Caller.Forget(d.ID)
 	s.put(Device{Device: d, Presence: mesh.Presence{Status: mesh.StatusAvailable, LastSeen: s.Now()}})
 	s.Log.Info("device paired", "device", d.ID, "name", d.Name, "kind", d.Kind)
+}
+
+func (s *Service) put(d Device) {
+	view := s.view()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[d.ID]
+	if e == nil {
+		e = &entry{}
+		s.entries[d.ID] = e
+	}
+	e.Device, e.hints, e.unsave, e.back = d, nil, true, false
+	e.last = mesh.Sample{Outcome: mesh.Reached, At: d.Presence.LastSeen}
+	notify(s.unsaved)
+	s.tell(e, view)
 }
 
 // Absorbed drops a device from the list that another one turned out to be.
@@ -198,7 +280,31 @@ func (s *Service) Rename(ctx context.Context, id mesh.DeviceID, name string) (De
 	if clean == "" {
 		return Device{}, sdk.Errorf(sdk.Invalid, "Type a name for the device.")
 	}
-	return s.change(ctx, id, func(d *Device) { d.Name = clean })
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	d, err := s.Get(id)
+	if err != nil {
+		return Device{}, err
+	}
+	d.Name, d.Device.LastSeen = clean, d.Presence.LastSeen
+	if err := s.Store.UpdateDevice(ctx, d.Device); err != nil {
+		return Device{}, fmt.Errorf("change device: %w", err)
+	}
+	return s.edit(id, func(d *Device) { d.Name = clean })
+}
+
+// edit changes a device in the list.
+func (s *Service) edit(id mesh.DeviceID, change func(*Device)) (Device, error) {
+	view := s.view()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.entries[id]
+	if !ok {
+		return Device{}, unknown()
+	}
+	change(&e.Device)
+	s.tell(e, view)
+	return view.of(e.Device), nil
 }
 
 // Remove ends the device's access and forgets it. Its tokens and sessions stop
@@ -206,7 +312,7 @@ func (s *Service) Rename(ctx context.Context, id mesh.DeviceID, name string) (De
 func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	d, err := s.get(id)
+	d, err := s.Get(id)
 	if err != nil {
 		return err
 	}
@@ -215,7 +321,7 @@ func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
 			return err
 		}
 	}
-	s.tell(ctx, d)
+	s.tellRemoved(ctx, d)
 	if err := s.Store.RemoveDevice(ctx, id); err != nil {
 		return fmt.Errorf("remove device: %w", err)
 	}
@@ -224,9 +330,9 @@ func (s *Service) Remove(ctx context.Context, id mesh.DeviceID) error {
 	return nil
 }
 
-// tell lets a gateway that is there know that its access has ended. One that is
-// not there finds out by itself.
-func (s *Service) tell(ctx context.Context, d Device) {
+// tellRemoved lets a gateway that is there know that its access has ended. One
+// that is not there finds out by itself.
+func (s *Service) tellRemoved(ctx context.Context, d Device) {
 	if !d.Reachable() || d.Status != mesh.StatusAvailable {
 		return
 	}
@@ -239,31 +345,13 @@ func (s *Service) tell(ctx context.Context, d Device) {
 
 func (s *Service) drop(id mesh.DeviceID) {
 	s.mu.Lock()
-	delete(s.devices, id)
+	e, ok := s.entries[id]
+	delete(s.entries, id)
+	if ok && s.Gone != nil {
+		s.Gone(e.Device)
+	}
 	s.mu.Unlock()
 	s.Caller.Forget(id)
-}
-
-// change edits a device in the store first, then in the list.
-func (s *Service) change(ctx context.Context, id mesh.DeviceID, edit func(*Device)) (Device, error) {
-	s.writes.Lock()
-	defer s.writes.Unlock()
-	d, err := s.get(id)
-	if err != nil {
-		return Device{}, err
-	}
-	edit(&d)
-	if err := s.Store.UpdateDevice(ctx, d.Device); err != nil {
-		return Device{}, fmt.Errorf("change device: %w", err)
-	}
-	s.put(d)
-	return d, nil
-}
-
-func (s *Service) put(d Device) {
-	s.mu.Lock()
-	s.devices[d.ID] = d
-	s.mu.Unlock()
 }
 
 func unknown() error { return sdk.Errorf(sdk.NotFound, "Device not recognized") }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,14 +19,21 @@ import (
 )
 
 type fakeStore struct {
-	mu      sync.Mutex
-	devices []mesh.Device
-	updates []mesh.Device
-	removed []mesh.DeviceID
-	err     error
+	mu        sync.Mutex
+	devices   []mesh.Device
+	sightings []mesh.Sighting // as they were at the start
+	updates   []mesh.Device
+	saved     map[mesh.DeviceID]mesh.Device
+	looked    map[mesh.DeviceID]mesh.Sighting
+	saves     int
+	archived  []mesh.DeviceID
+	restored  []mesh.DeviceID
+	removed   []mesh.DeviceID
+	err       error
 }
 
-func (f *fakeStore) Devices(context.Context) ([]mesh.Device, error) { return f.devices, f.err }
+func (f *fakeStore) Devices(context.Context) ([]mesh.Device, error)     { return f.devices, f.err }
+func (f *fakeStore) Sightings(context.Context) ([]mesh.Sighting, error) { return f.sightings, f.err }
 
 func (f *fakeStore) UpdateDevice(_ context.Context, d mesh.Device) error {
 	f.mu.Lock()
@@ -33,25 +42,68 @@ func (f *fakeStore) UpdateDevice(_ context.Context, d mesh.Device) error {
 	return f.err
 }
 
+func (f *fakeStore) SavePresence(_ context.Context, devices []mesh.Device, sightings []mesh.Sighting) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.saves++
+	if f.err != nil {
+		return f.err
+	}
+	if f.saved == nil {
+		f.saved, f.looked = map[mesh.DeviceID]mesh.Device{}, map[mesh.DeviceID]mesh.Sighting{}
+	}
+	for _, d := range devices {
+		f.saved[d.ID] = d
+	}
+	for _, g := range sightings {
+		f.looked[g.DeviceID] = g
+	}
+	return nil
+}
+
+func (f *fakeStore) ArchiveDevice(_ context.Context, id mesh.DeviceID, _ time.Time) error {
+	f.archived = append(f.archived, id)
+	return f.err
+}
+
+func (f *fakeStore) RestoreDevice(_ context.Context, id mesh.DeviceID, _ time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.restored = append(f.restored, id)
+	return f.err
+}
+
 func (f *fakeStore) RemoveDevice(_ context.Context, id mesh.DeviceID) error {
 	f.removed = append(f.removed, id)
 	return f.err
 }
 
+// kept is what is stored of a device.
+func (f *fakeStore) kept(id mesh.DeviceID) (mesh.Device, mesh.Sighting) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.saved[id], f.looked[id]
+}
+
 func (f *fakeStore) writes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.updates)
+	return f.saves
 }
 
-// fakeMesh answers pings; a device without an entry never answers.
+// fakeMesh answers checks; a device without an entry never answers.
 type fakeMesh struct {
-	mu      sync.Mutex
-	answers map[mesh.DeviceID]error
-	pings   int
-	inUse   int
-	most    int
-	told    []mesh.DeviceID
+	mu        sync.Mutex
+	answers   map[mesh.DeviceID]error
+	slow      map[mesh.DeviceID]time.Duration
+	tried     map[mesh.DeviceID][]string // the addresses it was last looked for at
+	reachedAt map[mesh.DeviceID]string
+	refreshed map[mesh.DeviceID]int
+	pings     int
+	inUse     int
+	most      int
+	told      []mesh.DeviceID
+	goodbyes  []mesh.DeviceID
 }
 
 func (f *fakeMesh) Health(ctx context.Context, d mesh.Device) (mesh.Health, error) {
@@ -59,14 +111,47 @@ func (f *fakeMesh) Health(ctx context.Context, d mesh.Device) (mesh.Health, erro
 	f.pings++
 	f.inUse++
 	f.most = max(f.most, f.inUse)
+	if f.tried == nil {
+		f.tried = map[mesh.DeviceID][]string{}
+	}
+	f.tried[d.ID] = d.Addresses
 	err, known := f.answers[d.ID]
+	slow := f.slow[d.ID]
+	if at, moved := f.reachedAt[d.ID]; moved && !slices.Contains(d.Addresses, at) {
+		known = false // it is not where it is looked for
+	}
 	f.mu.Unlock()
 	defer func() { f.mu.Lock(); f.inUse--; f.mu.Unlock() }()
 	if !known {
 		<-ctx.Done()
 		return mesh.Health{}, sdk.Errorf(sdk.Offline, "off").Because(ctx.Err())
 	}
-	return mesh.Health{DeviceID: d.ID, Capabilities: []string{"media.storage"}}, err
+	if !sleep(ctx, slow) {
+		return mesh.Health{}, ctx.Err()
+	}
+	if err != nil {
+		return mesh.Health{}, err
+	}
+	return mesh.Health{DeviceID: d.ID, Capabilities: []string{"media.storage"}}, nil
+}
+
+func (f *fakeMesh) answer(id mesh.DeviceID, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[id] = err
+}
+
+func (f *fakeMesh) vanish(id mesh.DeviceID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.answers, id)
+}
+
+// lookedFor is where the device was last looked for, and how often anew.
+func (f *fakeMesh) lookedFor(id mesh.DeviceID) (at []string, anew int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tried[id], f.refreshed[id]
 }
 
 func (f *fakeMesh) count() int {
@@ -75,8 +160,25 @@ func (f *fakeMesh) count() int {
 	return f.pings
 }
 
-func (f *fakeMesh) Address(mesh.DeviceID) string { return "192.0.2.9:6969" }
-func (f *fakeMesh) Forget(mesh.DeviceID)         {}
+func (f *fakeMesh) Address(id mesh.DeviceID) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at, ok := f.reachedAt[id]; ok {
+		return at
+	}
+	return "192.0.2.9:6969"
+}
+
+func (f *fakeMesh) Forget(mesh.DeviceID) {}
+
+func (f *fakeMesh) Refresh(id mesh.DeviceID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refreshed == nil {
+		f.refreshed = map[mesh.DeviceID]int{}
+	}
+	f.refreshed[id]++
+}
 
 func (f *fakeMesh) Removed(_ context.Context, d mesh.Device) error {
 	f.mu.Lock()
@@ -85,9 +187,34 @@ func (f *fakeMesh) Removed(_ context.Context, d mesh.Device) error {
 	return f.answers[d.ID]
 }
 
+func (f *fakeMesh) Leaving(ctx context.Context, d mesh.Device) error {
+	f.mu.Lock()
+	f.goodbyes = append(f.goodbyes, d.ID)
+	_, there := f.answers[d.ID]
+	f.mu.Unlock()
+	if !there {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
 type fakeTokens struct {
 	revoked []mesh.DeviceID
+	mu      sync.Mutex
 	uses    map[mesh.DeviceID]time.Time
+}
+
+func (f *fakeTokens) lastUses() map[mesh.DeviceID]time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.uses)
+}
+
+func (f *fakeTokens) use(id mesh.DeviceID, at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.uses[id] = at
 }
 
 func (f *fakeTokens) Revoke(_ context.Context, id mesh.DeviceID) error {
@@ -103,8 +230,9 @@ func newService(t *testing.T, store *fakeStore, peers *fakeMesh, tokens *fakeTok
 	t.Helper()
 	s, err := New(t.Context(), Options{
 		Store: store, Caller: peers, Access: []Access{tokens},
-		LastUses: func() map[mesh.DeviceID]time.Time { return tokens.uses },
+		LastUses: tokens.lastUses,
 		Interval: time.Minute, Timeout: 2 * time.Second, Now: time.Now, Log: hclog.NewNullLogger(),
+		Network: func() string { return "home" },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,17 +279,28 @@ func TestDiscoverTellsEachDeviceAsItIs(t *testing.T) {
 	})
 }
 
+// run runs the service in the bubble until the test ends.
+func run(t *testing.T, s *Service) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
 func TestOnlyTransitionsAreStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &fakeStore{devices: []mesh.Device{gatewayDevice("on"), gatewayDevice("off")}}
 		peers := &fakeMesh{answers: map[mesh.DeviceID]error{"on": nil}}
 		s := newService(t, store, peers, &fakeTokens{})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- s.Run(ctx) }()
+		stop := run(t, s)
 		time.Sleep(10 * time.Minute)
-		if got := peers.count(); got < 16 {
-			t.Errorf("%d pings of two devices in ten minutes", got)
+		if got := peers.count(); got < 18 {
+			t.Errorf("%d checks of two devices in ten minutes", got)
 		}
 		if got := store.writes(); got != 1 {
 			t.Errorf("%d writes in ten quiet minutes, want the one transition", got)
@@ -170,27 +309,24 @@ func TestOnlyTransitionsAreStored(t *testing.T) {
 		if got := store.writes(); got > 4 {
 			t.Errorf("%d writes in forty quiet minutes", got)
 		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		stop()
 	})
 }
 
-func TestPingsAreBounded(t *testing.T) {
+func TestChecksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &fakeStore{}
-		for i := range 300 {
+		for i := range 2 * maxChecks {
 			store.devices = append(store.devices, gatewayDevice(fmt.Sprint("d", i)))
 		}
 		peers := &fakeMesh{}
 		s := newService(t, store, peers, &fakeTokens{})
 		s.Discover(t.Context())
-		if peers.most > maxPings {
-			t.Errorf("%d pings at once", peers.most)
+		if peers.most > maxChecks {
+			t.Errorf("%d checks at once", peers.most)
 		}
-		if peers.pings != 300 {
-			t.Errorf("%d pings, want 300", peers.pings)
+		if peers.pings != len(store.devices) {
+			t.Errorf("%d checks, want %d", peers.pings, len(store.devices))
 		}
 	})
 }
@@ -205,22 +341,22 @@ func TestScheduleChangesWhileRunning(t *testing.T) {
 		time.Sleep(10 * time.Second) // the first round is over, the next a minute away
 		s.SetSchedule(Schedule{Interval: 20 * time.Second, Timeout: 5 * time.Second})
 		s.SetSchedule(Schedule{Interval: 10 * time.Second, Timeout: 5 * time.Second}) // the last counts
-		time.Sleep(8 * time.Second)
+		time.Sleep(7 * time.Second)
 		if got := peers.count(); got != 2 {
 			t.Errorf("%d pings before the new interval was over, want the 2 of the first round", got)
 		}
-		time.Sleep(4 * time.Second)
+		time.Sleep(3500 * time.Millisecond)
 		if got := peers.count(); got != 4 {
 			t.Errorf("%d pings after the new interval, want a second round", got)
 		}
 		time.Sleep(time.Minute)
-		begin := time.Now()
-		if s.Discover(ctx); time.Since(begin) != 5*time.Second {
-			t.Errorf("a round with a silent device took %v, want the new timeout", time.Since(begin))
-		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		begin := time.Now()
+		if s.Discover(t.Context()); time.Since(begin) != 5*time.Second {
+			t.Errorf("a round with a silent device took %v, want the new timeout", time.Since(begin))
 		}
 	})
 }
@@ -284,7 +420,7 @@ func TestPhonesShowWhenTheyWereLastUsed(t *testing.T) {
 			t.Errorf("a phone that was never seen is %s", d.Status)
 		}
 		used := time.Now()
-		tokens.uses["phone"] = used
+		tokens.use("phone", used)
 		if d := s.List()[0]; d.Status != mesh.StatusAvailable || !d.Presence.LastSeen.Equal(used) {
 			t.Errorf("a phone in use is %+v", d.Presence)
 		}

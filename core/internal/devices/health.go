@@ -1,8 +1,8 @@
 package devices
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -13,8 +13,9 @@ import (
 	"github.com/salita-mesh/salita/sdk"
 )
 
-// maxPings bounds how many devices are asked at the same time.
-const maxPings = 64
+// maxChecks bounds how many devices are asked at the same time, and so the
+// sockets and memory of a round.
+const maxChecks = 256
 
 // Round is the outcome of asking every device.
 type Round struct {
@@ -23,50 +24,16 @@ type Round struct {
 	NeedsRepair []Device
 }
 
-// Run pings every gateway at once and then each Interval, give or take a tenth
-// so that gateways do not fall into step. It returns when ctx ends.
-func (s *Service) Run(ctx context.Context) error {
-	for {
-		s.Discover(ctx)
-		if !s.pause(ctx) {
-			return nil
-		}
-	}
-}
-
-// pause waits for the next round; it reports false when ctx ends first.
-func (s *Service) pause(ctx context.Context) bool {
-	for {
-		jitter := 0.9 + 0.2*rand.Float64()
-		select {
-		case <-ctx.Done():
-			return false
-		case <-s.rescheduled:
-		case <-time.After(time.Duration(float64(s.schedule.Load().Interval) * jitter)):
-			return true
-		}
-	}
-}
-
-// Discover pings all gateways side by side and returns the whole list by
-// status. It takes one Timeout, however many are silent, up to maxPings of them.
+// Discover asks all gateways side by side and returns the whole list by status.
+// It takes one Timeout and hardly more, unless more than maxChecks of them are
+// silent.
 func (s *Service) Discover(ctx context.Context) Round {
-	var g errgroup.Group
-	g.SetLimit(maxPings)
-	for _, d := range s.List() {
-		if !d.Reachable() {
-			continue
-		}
-		g.Go(func() error {
-			s.ping(ctx, d.Device) // its outcome is in the list
-			return nil
-		})
-	}
-	g.Wait()
-	return s.round()
+	s.round(ctx, 0)
+	s.save(ctx)
+	return s.byStatus()
 }
 
-func (s *Service) round() Round {
+func (s *Service) byStatus() Round {
 	var r Round
 	for _, d := range s.List() {
 		switch d.Status {
@@ -81,6 +48,62 @@ func (s *Service) round() Round {
 	return r
 }
 
+// round asks every gateway once. Their turns are spread over so much time, so
+// that the idle cost of a mesh has no peaks; with none, it is as quick as can be.
+func (s *Service) round(ctx context.Context, spread time.Duration) {
+	due := s.due(false)
+	if len(due) == 0 {
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(maxChecks)
+	begin := time.Time{}
+	if spread == 0 {
+		begin = time.Now()
+	}
+	for _, id := range due {
+		if spread > 0 && !sleep(ctx, time.Duration(rand.Float64()*float64(spread))/time.Duration(len(due))) {
+			break
+		}
+		g.Go(func() error {
+			s.check(ctx, id, begin) // its outcome is in the list
+			return nil
+		})
+	}
+	g.Wait()
+}
+
+// due lists the gateways to ask. Those that did not answer the last time come
+// first, because they take the longest; the others in no order.
+func (s *Service) due(archived bool) []mesh.DeviceID {
+	type candidate struct {
+		id     mesh.DeviceID
+		silent bool
+	}
+	var all []candidate
+	s.mu.RLock()
+	for id, e := range s.entries {
+		if e.Reachable() && e.Archived() == archived {
+			all = append(all, candidate{id, e.last.Outcome == mesh.Unreached})
+		}
+	}
+	s.mu.RUnlock()
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(order(a.silent), order(b.silent)) })
+	ids := make([]mesh.DeviceID, len(all))
+	for i, c := range all {
+		ids[i] = c.id
+	}
+	return ids
+}
+
+func order(silent bool) int {
+	if silent {
+		return 0
+	}
+	return 1
+}
+
 // Check asks one device right now. It fails with sdk.Offline or
 // sdk.NeedsRepair when the device does not answer as it should.
 func (s *Service) Check(ctx context.Context, id mesh.DeviceID) (Device, error) {
@@ -88,98 +111,138 @@ func (s *Service) Check(ctx context.Context, id mesh.DeviceID) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	if err := s.ping(ctx, d.Device); err != nil {
+	if err := s.check(ctx, id, time.Time{}); err != nil {
 		return d, err
 	}
 	return s.Get(id)
 }
 
-// Outcome takes in how a call to the device ended.
-func (s *Service) Outcome(ctx context.Context, id mesh.DeviceID, err error) {
-	s.Observe(ctx, id, s.sample(id, mesh.Health{}, err))
+// flight is a check in progress, which everybody who wants one shares.
+type flight struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+	// What follows is set before done is closed.
+	err       error
+	abandoned bool // whoever began it left, or it was overtaken: its end says nothing
 }
 
-func (s *Service) ping(ctx context.Context, d mesh.Device) error {
-	pingCtx, cancel := context.WithTimeout(ctx, s.schedule.Load().Timeout)
-	defer cancel()
-	health, err := s.Caller.Health(pingCtx, d)
-	if ctx.Err() != nil {
-		return ctx.Err() // we are stopping: that says nothing about the device
+// check asks one device, or waits for the check of it that goes on. In a round
+// it knows when that began.
+func (s *Service) check(ctx context.Context, id mesh.DeviceID, round time.Time) error {
+	for {
+		device, f, mine, err := s.board(ctx, id)
+		if err != nil {
+			return err
+		}
+		if mine {
+			f.abandoned, f.err = s.fly(f.ctx, device, round)
+			s.land(id, f)
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !f.abandoned {
+			return f.err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 	}
-	s.Observe(ctx, d.ID, s.sample(d.ID, health, err))
-	return err
 }
 
-func (s *Service) sample(id mesh.DeviceID, health mesh.Health, err error) mesh.Sample {
-	sample := mesh.Sample{At: s.Now()}
+// board joins the check of the device that goes on, or makes one.
+func (s *Service) board(ctx context.Context, id mesh.DeviceID) (d mesh.Device, f *flight, mine bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.entries[id]
+	if !ok {
+		return d, nil, false, unknown()
+	}
+	if e.flight != nil {
+		return d, e.flight, false, nil
+	}
+	f = &flight{done: make(chan struct{})}
+	f.ctx, f.cancel = context.WithCancel(ctx)
+	e.flight = f
+	return e.callable(), f, true, nil
+}
+
+func (s *Service) land(id mesh.DeviceID, f *flight) {
+	s.mu.Lock()
+	if e, ok := s.entries[id]; ok && e.flight == f {
+		e.flight = nil
+	}
+	s.mu.Unlock()
+	f.cancel()
+	close(f.done)
+}
+
+// overtakeGap is the least time between two checks that are overtaken. A check
+// that finds its device needs far less, so nobody can keep it from being found
+// by telling of ever more places.
+const overtakeGap = 5 * time.Second
+
+// overtake ends the check that goes on, so that those who wait for it begin anew
+// with what is known by now. The caller holds mu.
+func (e *entry) overtake(now time.Time) {
+	if e.flight != nil && (e.overtaken.IsZero() || now.Sub(e.overtaken) >= overtakeGap) {
+		e.overtaken = now
+		e.flight.cancel()
+	}
+}
+
+// fly is the check itself. It is abandoned when ctx ends: then it says nothing
+// about the device.
+func (s *Service) fly(ctx context.Context, d mesh.Device, round time.Time) (abandoned bool, err error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	timed, cancel := context.WithTimeout(ctx, s.patience(round))
+	defer cancel()
+	began, clock := s.Now(), time.Now()
+	health, err := s.Caller.Health(timed, d)
+	if err != nil && ctx.Err() != nil {
+		return true, ctx.Err()
+	}
+	sample := mesh.Sample{Began: began, At: s.Now(), Response: time.Since(clock)}
 	switch {
 	case err == nil:
-		sample.Outcome, sample.Health, sample.Address = mesh.Reached, health, s.Caller.Address(id)
+		sample.Outcome, sample.Health, sample.Address = mesh.Reached, health, s.Caller.Address(d.ID)
 	case sdk.KindOf(err) == sdk.NeedsRepair:
 		sample.Outcome = mesh.Refused
 	default:
-		s.Log.Debug("device did not answer", "device", id, "error", err)
+		sample.Response = 0
+		s.complain(d.ID, err)
 	}
-	return sample
+	s.Observe(ctx, d.ID, sample)
+	return false, err
 }
 
-// Observe takes in what an attempt to reach the device showed. Only a change
-// of what people see, or of what must survive a restart, is stored.
-func (s *Service) Observe(ctx context.Context, id mesh.DeviceID, sample mesh.Sample) {
-	s.writes.Lock()
-	defer s.writes.Unlock()
-	before, err := s.get(id)
-	if err != nil {
-		return // removed meanwhile
+// patience is how long a check may take. One that had to wait for its turn in a
+// round has to end with it, or nearly: a round with more silent devices than
+// turns would else go on and on.
+func (s *Service) patience(round time.Time) time.Duration {
+	timeout := s.schedule.Load().Timeout
+	if round.IsZero() {
+		return timeout
 	}
-	after := before.next(sample)
-	if worthStoring(before, after) {
-		after.Device.LastSeen = after.Presence.LastSeen
-		if err := s.Store.UpdateDevice(ctx, after.Device); err != nil {
-			s.Log.Error("could not store device", "device", id, "error", err)
-		}
-	}
-	s.put(after)
-	if before.Status != after.Status {
-		s.Log.Info("device changed", "device", id, "name", after.Name, "status", after.Status)
-	}
+	return min(timeout, max(timeout/2, timeout+timeout/8-time.Since(round)))
 }
 
-// next is the device after a sample.
-func (d Device) next(sample mesh.Sample) Device {
-	d.Presence = d.Presence.Next(sample)
-	d.NeedsRepair = d.Status == mesh.StatusNeedsRepair
-	if sample.Health.DeviceID != "" {
-		d.Capabilities, d.Metadata = sample.Health.Capabilities, sample.Health.Metadata
+// sleep reports false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
-	if sample.Address != "" {
-		d.Addresses = moveToFront(d.Addresses, sample.Address)
-	}
-	return d
-}
-
-// lastSeenStep is how stale a stored "last seen" may become.
-const lastSeenStep = 15 * time.Minute
-
-func worthStoring(before, after Device) bool {
-	return before.Status != after.Status ||
-		before.NeedsRepair != after.NeedsRepair ||
-		!slices.Equal(before.Capabilities, after.Capabilities) ||
-		!maps.Equal(before.Metadata, after.Metadata) ||
-		!slices.Equal(before.Addresses, after.Addresses) ||
-		after.Presence.LastSeen.Sub(after.Device.LastSeen) >= lastSeenStep
-}
-
-// moveToFront returns a new list, because the old one may be in use elsewhere.
-func moveToFront(list []string, first string) []string {
-	if len(list) > 0 && list[0] == first {
-		return list
-	}
-	out := append(make([]string, 0, len(list)+1), first)
-	for _, a := range list {
-		if a != first {
-			out = append(out, a)
-		}
-	}
-	return out
 }

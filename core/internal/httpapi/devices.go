@@ -17,15 +17,27 @@ type deviceBody struct {
 	Capabilities []string      `json:"capabilities"`
 	LastSeen     *time.Time    `json:"last_seen"`
 	NeedsRepair  bool          `json:"needs_repair"`
+	ResponseMS   *float64      `json:"response_ms,omitempty"` // of a gateway that is there
+	ArchivedAt   *time.Time    `json:"archived_at,omitempty"` // when it was put out of the list
 }
 
+// DeviceJSON is what GET /api/devices/:id answers, and the data of the event
+// "device.changed".
+func DeviceJSON(d devices.Device) any { return deviceJSON(d) }
+
 func deviceJSON(d devices.Device) deviceBody {
-	return deviceBody{
+	body := deviceBody{
 		ID: d.ID, Name: d.Name, Kind: d.Kind, Status: d.Status,
 		Capabilities: orEmpty(d.Capabilities),
 		LastSeen:     timeJSON(d.Presence.LastSeen),
 		NeedsRepair:  d.Status == mesh.StatusNeedsRepair,
+		ArchivedAt:   timeJSON(d.ArchivedAt),
 	}
+	if d.Status == mesh.StatusAvailable && d.Response > 0 {
+		ms := float64(d.Response.Microseconds()) / 1000
+		body.ResponseMS = &ms
+	}
+	return body
 }
 
 func devicesJSON(list []devices.Device) []deviceBody {

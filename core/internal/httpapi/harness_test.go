@@ -111,7 +111,7 @@ func newWorld(t testing.TB) *world {
 
 	w.server = New(Services{
 		Identity: self, Auth: auth.New(verifier, signedIn, list), Tokens: verifier, Sessions: signedIn, Devices: list, Pairing: pairings,
-		Plugins: host, Config: &fakeConfig{}, Events: events.New(64, time.Now), Imported: db, Backups: db, Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Address: func() string { return w.address }, Version: "test", Log: log,
+		Plugins: host, Config: &fakeConfig{}, Events: events.New(64, time.Now), Imported: db, Activity: db, Backups: db, Router: router.New(host), Peers: peers, Names: identity.LocalHosts, Address: func() string { return w.address }, Version: "test", Log: log,
 	})
 	w.serve(self)
 	return w

@@ -26,8 +26,9 @@ type healthBody struct {
 }
 
 // health says what this device can do right now. It reads what the plugin host
-// already knows and calls no plugin.
+// already knows and calls no plugin. A gateway that asks is there itself.
 func (s *Server) health(c *call) error {
+	s.Devices.Heard(c.who.Device)
 	body := healthBody{
 		OK: true, NodeID: s.Identity.ID(), Name: s.Identity.Name(), Version: s.Version,
 		Capabilities: []string{}, Metadata: map[string]string{},

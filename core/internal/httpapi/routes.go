@@ -7,6 +7,7 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/auth"
 	"github.com/salita-mesh/salita/core/internal/mesh"
+	"github.com/salita-mesh/salita/core/internal/peer"
 	"github.com/salita-mesh/salita/core/internal/router"
 )
 
@@ -59,6 +60,7 @@ func (s *Server) routes() []route {
 		{http.MethodDelete, "/auth/pair/:code", owner, s.pairCancel},
 		{http.MethodGet, "/auth/pair/:code/qr.svg", owner, s.pairQR},
 		{http.MethodPost, "/auth/pair/gateway/removed", paired, s.pairRemoved},
+		{http.MethodPost, peer.PathLeaving, paired, s.peerLeaving},
 		{http.MethodPost, "/auth/pair/claim", open, s.pairClaim},
 		{http.MethodPost, "/auth/pair/verify", open, s.pairVerify},
 		{http.MethodPost, "/auth/pair/gateway/hello", open, s.pairHello},
@@ -75,6 +77,9 @@ func (s *Server) routes() []route {
 		{http.MethodPatch, "/api/devices/:id", owner, s.renameDevice},
 		{http.MethodDelete, "/api/devices/:id", owner, s.removeDevice},
 		{http.MethodPost, "/api/devices/:id/repair", owner, s.repairDevice},
+		{http.MethodPost, "/api/devices/:id/restore", owner, s.restoreDevice},
+		{http.MethodGet, "/api/archived", owner, s.listArchived},
+		{http.MethodGet, "/api/activity", owner, s.listActivity},
 		{http.MethodPost, "/api/discover", owner, s.discover},
 		{http.MethodPost, "/api/devices/:id/send", may(mediaUpload), s.send},
 

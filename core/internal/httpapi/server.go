@@ -49,6 +49,7 @@ type Services struct {
 	Config   Config
 	Events   *events.Bus
 	Imported Imported
+	Activity Activity
 	Backups  Backups
 	Router   *router.Router
 	Peers    *peer.Client

@@ -52,6 +52,7 @@ type Device struct {
 	PairedAt     time.Time
 	LastSeen     time.Time // zero when never
 	ArchivedAt   time.Time // when it was put out of the list; zero when it is in it
+	RestoredAt   time.Time // when it was last put back; zero when never
 }
 
 // Reachable reports whether the device is one we can call: a gateway whose key

@@ -105,8 +105,10 @@ func (d Device) Forgotten(seen, now time.Time) bool {
 	if d.Archived() || d.Key.IsZero() && (d.NeedsRepair || d.Kind == KindGateway) {
 		return false
 	}
-	if d.PairedAt.After(seen) {
-		seen = d.PairedAt
+	for _, at := range [...]time.Time{d.PairedAt, d.RestoredAt} {
+		if at.After(seen) {
+			seen = at
+		}
 	}
 	return now.Sub(seen) >= ArchiveAfter
 }

@@ -153,6 +153,7 @@ func TestForgotten(t *testing.T) {
 		{"one that refused us long ago", Device{Kind: KindGateway, Key: key, NeedsRepair: true, PairedAt: long}, long, true},
 		{"a phone", Device{Kind: KindBrowser, PairedAt: long}, long, true},
 		{"archived already", Device{Kind: KindBrowser, PairedAt: long, ArchivedAt: recent}, long, false},
+		{"put back recently", Device{Kind: KindBrowser, PairedAt: long, RestoredAt: recent}, long, false},
 		{"taken over, a gateway", Device{Kind: KindGateway, PairedAt: long}, long, false},
 		{"taken over, a phone", Device{Kind: KindBrowser, NeedsRepair: true, PairedAt: long}, long, false},
 		{"seen in the future", Device{Kind: KindBrowser, PairedAt: long}, now.Add(time.Hour), false},

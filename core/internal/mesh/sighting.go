@@ -1,6 +1,9 @@
 package mesh
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Sighting is where a device was last looked for, and how that went.
 type Sighting struct {
@@ -10,3 +13,7 @@ type Sighting struct {
 	Reachable bool
 	CheckedAt time.Time
 }
+
+// ErrImplausible means that the pinned device answered, with something that
+// cannot be true.
+var ErrImplausible = errors.New("the device's health answer can't be true")

@@ -14,60 +14,23 @@ import (
 	"github.com/salita-mesh/salita/sdk"
 )
 
-// Limits on what a peer may say about itself.
-const (
-	maxCapabilities = 64
-	maxMetadata     = 32
-	maxWord         = 128 // bytes of a capability id, a metadata key or value
-)
-
-type healthAnswer struct {
-	NodeID       mesh.DeviceID     `json:"node_id"`
-	Name         string            `json:"name"`
-	Version      string            `json:"version"`
-	Capabilities []string          `json:"capabilities"`
-	Metadata     map[string]string `json:"metadata"`
-}
-
-// Health asks the device what it can do right now.
-func (c *Client) Health(ctx context.Context, device mesh.Device) (mesh.Health, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/health", nil)
-	if err != nil {
-		return mesh.Health{}, err
-	}
-	resp, err := c.Do(req, device)
-	if err != nil {
-		return mesh.Health{}, err
-	}
-	var answer healthAnswer
-	if err := decode(resp, &answer); err != nil {
-		return mesh.Health{}, offline(device, fmt.Errorf("health answer: %w", err))
-	}
-	return answer.health(device)
-}
-
-// health keeps what a peer may truthfully say: bounded, and in its own name.
-func (a healthAnswer) health(device mesh.Device) (mesh.Health, error) {
-	if len(a.Capabilities) > maxCapabilities || len(a.Metadata) > maxMetadata {
-		return mesh.Health{}, offline(device, fmt.Errorf("health answer: %d capabilities, %d metadata entries", len(a.Capabilities), len(a.Metadata)))
-	}
-	h := mesh.Health{DeviceID: device.ID, Name: mesh.CleanName(a.Name), Version: mesh.CleanName(a.Version), Metadata: a.Metadata}
-	for _, capability := range a.Capabilities {
-		if len(capability) <= maxWord {
-			h.Capabilities = append(h.Capabilities, capability)
-		}
-	}
-	for k, v := range a.Metadata {
-		if len(k) > maxWord || len(v) > maxWord {
-			delete(h.Metadata, k)
-		}
-	}
-	return h, nil
-}
+// PathLeaving is where a paired gateway says that it is going: a POST without a
+// body, answered with 204. Like every request of a gateway it is authenticated
+// by its key and its token, so nobody can say it of another.
+const PathLeaving = "/auth/pair/gateway/leaving"
 
 // Removed tells the device that its access here has ended.
 func (c *Client) Removed(ctx context.Context, device mesh.Device) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, pairing.PathRemoved, nil)
+	return c.tell(ctx, device, pairing.PathRemoved)
+}
+
+// Leaving tells the device that this one is going.
+func (c *Client) Leaving(ctx context.Context, device mesh.Device) error {
+	return c.tell(ctx, device, PathLeaving)
+}
+
+func (c *Client) tell(ctx context.Context, device mesh.Device, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, path, nil)
 	if err != nil {
 		return err
 	}
@@ -107,5 +70,5 @@ func (c *Client) Call(ctx context.Context, addresses []string, pin *mesh.KeyHash
 	if err != nil {
 		return key, (&sdk.Error{Kind: sdk.Offline}).Because(err)
 	}
-	return key, decode(resp, out)
+	return key, decode(resp, maxAnswer, out)
 }

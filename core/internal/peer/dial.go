@@ -15,6 +15,11 @@ const (
 	dialTimeout = 5 * time.Second
 	// headStart is what an address gets before the next one is tried beside it.
 	headStart = 200 * time.Millisecond
+	// maxAddresses bounds how many addresses of one device are tried.
+	maxAddresses = 16
+	// maxAttempts bounds how many of them are tried at the same time, and so the
+	// sockets that one device can cost.
+	maxAttempts = 3
 )
 
 // dialer opens connections to one device at whichever of its addresses answers
@@ -48,7 +53,7 @@ func (d *dialer) order() []string {
 		order = append(order, d.good)
 	}
 	for _, a := range d.addresses {
-		if !slices.Contains(order, a) {
+		if !slices.Contains(order, a) && len(order) < maxAddresses {
 			order = append(order, a)
 		}
 	}
@@ -73,8 +78,9 @@ type attempt struct {
 }
 
 // dialFirst returns the first connection whose handshake, pin included,
-// succeeds. Attempts start headStart apart, or at once when the one before has
-// failed; the losers are closed before it returns.
+// succeeds. Attempts start headStart apart, or at once when one before has
+// failed, up to maxAttempts side by side; the losers are closed before it
+// returns.
 func dialFirst(ctx context.Context, addresses []string, config *tls.Config) (*tls.Conn, string, error) {
 	if len(addresses) == 0 {
 		return nil, "", errors.New("no known address")
@@ -90,8 +96,8 @@ func dialFirst(ctx context.Context, addresses []string, config *tls.Config) (*tl
 	started, pending := 0, 0
 	for started < len(addresses) || pending > 0 {
 		tick := next.C
-		if started == len(addresses) || winner.conn != nil {
-			tick = nil
+		if started == len(addresses) || pending == maxAttempts {
+			tick = nil // it keeps until there is room
 		}
 		select {
 		case <-tick:
@@ -103,7 +109,7 @@ func dialFirst(ctx context.Context, addresses []string, config *tls.Config) (*tl
 			switch {
 			case a.err != nil:
 				errs = append(errs, a.err)
-				next.Reset(0)
+				next.Reset(0) // whatever it was set to
 			case winner.conn == nil:
 				winner = a
 				started = len(addresses)

@@ -66,6 +66,10 @@ type link struct {
 	token     mesh.PeerToken
 	dialer    *dialer
 	transport *dataplane.Transport
+
+	mu    sync.Mutex // guards what it last said of itself
+	known mesh.Health
+	tag   string // names known; "" when there is none
 }
 
 // Do sends the request to the device and returns its answer, whatever its
@@ -117,6 +121,17 @@ func (c *Client) Forget(id mesh.DeviceID) {
 	}
 }
 
+// Refresh closes the connections to the device that no call uses, so that the
+// next one looks for it anew.
+func (c *Client) Refresh(id mesh.DeviceID) {
+	c.mu.Lock()
+	l, ok := c.links[id]
+	c.mu.Unlock()
+	if ok {
+		l.transport.CloseIdleConnections()
+	}
+}
+
 // Close ends every open connection.
 func (c *Client) Close() error {
 	c.mu.Lock()
@@ -162,8 +177,12 @@ func (c *Client) link(ctx context.Context, device mesh.Device) (*link, error) {
 	return l, nil
 }
 
+// maxTokenLife is longer than any token of Salita lives, the clocks of both
+// sides being somewhat off.
+const maxTokenLife = 2 * 366 * 24 * time.Hour
+
 // noteExpiry keeps our copy of a renewed token's expiry right. A future that no
-// token of Salita has is ignored.
+// token of Salita has is ignored, and so is the past.
 func (c *Client) noteExpiry(ctx context.Context, l *link, header string) {
 	if header == "" {
 		return
@@ -171,6 +190,10 @@ func (c *Client) noteExpiry(ctx context.Context, l *link, header string) {
 	expires, err := time.Parse(time.RFC3339, header)
 	if err != nil {
 		c.log.Warn("peer sent a malformed token expiry", "device", l.device.ID)
+		return
+	}
+	if life := time.Until(expires); life <= 0 || life > maxTokenLife {
+		c.log.Warn("peer sent a token expiry that can't be true", "device", l.device.ID, "expires", expires.UTC())
 		return
 	}
 	if err := c.tokens.SetPeerTokenExpiry(ctx, l.device.ID, expires.UTC()); err != nil {
@@ -189,6 +212,10 @@ func offline(device mesh.Device, cause error) error {
 	if errors.As(cause, &already) {
 		return cause
 	}
+	return unreached(device, cause)
+}
+
+func unreached(device mesh.Device, cause error) error {
 	return sdk.Errorf(sdk.Offline, "%s is offline. Make sure it's on and on the same network.", device.Name).Because(cause)
 }
 
@@ -199,16 +226,16 @@ func needsRepair(device mesh.Device) error {
 	}
 }
 
-// decode reads one JSON answer of at most maxAnswer bytes. An error answer
-// becomes the sdk.Error it describes.
-func decode(resp *http.Response, out any) error {
+// decode reads one JSON answer of at most limit bytes. An error answer becomes
+// the sdk.Error it describes.
+func decode(resp *http.Response, limit int64, out any) error {
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
-	if len(body) > maxAnswer {
-		return errors.New("answer is too long")
+	if int64(len(body)) > limit {
+		return fmt.Errorf("answer is longer than %d bytes", limit)
 	}
 	if resp.StatusCode/100 != 2 {
 		return remoteError(resp.StatusCode, body)

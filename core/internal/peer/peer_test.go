@@ -114,7 +114,7 @@ func TestDoPresentsTokenAndKey(t *testing.T) {
 	other := newIdentity(t)
 	tokens := &fakeTokens{token: mesh.PeerToken{Token: "salita_secret"}}
 	c := newClient(t, tokens)
-	expires := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	address := gateway(t, other, func(w http.ResponseWriter, r *http.Request) {
 		key, ok := callerKey(r)
 		if !ok || key.IsZero() || r.Header.Get("Authorization") != "Bearer salita_secret" {
@@ -223,21 +223,26 @@ func TestHealthDoesNotBelieveEverything(t *testing.T) {
 		offline    bool
 		want       mesh.Health
 	}{
-		{name: "fine", body: `{"ok":true,"node_id":"x","name":"La\u0000p","capabilities":["media.storage"]}`, want: mesh.Health{Name: "Lap", Capabilities: []string{"media.storage"}}},
+		{name: "fine", body: `{"ok":true,"node_id":"ME","name":"La\u0000p","capabilities":["media.storage"]}`, want: mesh.Health{Name: "Lap", Capabilities: []string{"media.storage"}}},
+		{name: "in any order, twice", body: `{"node_id":"ME","capabilities":["b","a","b"]}`, want: mesh.Health{Capabilities: []string{"a", "b"}}},
+		{name: "another device's id", body: `{"node_id":"x","capabilities":["media.storage"]}`, offline: true},
+		{name: "no id", body: `{"capabilities":["media.storage"]}`, offline: true},
+		{name: "a capability that does not show", body: `{"node_id":"ME","capabilities":["a.b","\u202ea.b",""," ","a  b"]}`, want: mesh.Health{Capabilities: []string{"a.b"}}},
+		{name: "deep", body: strings.Repeat("[", 60<<10), offline: true},
 		{name: "not JSON", body: `<html>`, offline: true},
 		{name: "endless", body: strings.Repeat(" ", 8<<20), offline: true},
-		{name: "too many capabilities", body: `{"capabilities":[` + many + `]}`, offline: true},
-		{name: "an endless word", body: `{"name":"n","capabilities":["` + strings.Repeat("a", 1000) + `"]}`, want: mesh.Health{Name: "n"}},
+		{name: "too many capabilities", body: `{"node_id":"ME","capabilities":[` + many + `]}`, offline: true},
+		{name: "an endless word", body: `{"node_id":"ME","name":"n","capabilities":["` + strings.Repeat("a", 1000) + `"]}`, want: mesh.Health{Name: "n"}},
 	}
 	other := newIdentity(t)
 	var body string
 	address := gateway(t, other, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			body = tt.body
+			body = strings.Replace(tt.body, "ME", string(other.ID()), 1)
 			c := newClient(t, &fakeTokens{token: mesh.PeerToken{Token: "salita_secret"}})
 			got, err := c.Health(t.Context(), deviceAt(other.Key(), address))
-			if (sdk.KindOf(err) == sdk.Offline) != tt.offline {
+			if (sdk.KindOf(err) == sdk.Offline) != tt.offline || errors.Is(err, mesh.ErrImplausible) != tt.offline {
 				t.Fatalf("error is %v", err)
 			}
 			if err == nil && (got.Name != tt.want.Name || fmt.Sprint(got.Capabilities) != fmt.Sprint(tt.want.Capabilities) || got.DeviceID != other.ID()) {

@@ -37,6 +37,7 @@ type deviceRow struct {
 	PairedAt     time.Time
 	LastSeen     *time.Time
 	ArchivedAt   *time.Time
+	RestoredAt   *time.Time
 }
 
 // TableName implements schema.Tabler.
@@ -56,6 +57,7 @@ func rowOfDevice(d mesh.Device) deviceRow {
 		PairedAt:     stored(d.PairedAt),
 		LastSeen:     storedOrNull(d.LastSeen),
 		ArchivedAt:   storedOrNull(d.ArchivedAt),
+		RestoredAt:   storedOrNull(d.RestoredAt),
 	}
 }
 
@@ -73,6 +75,7 @@ func (r deviceRow) device() mesh.Device {
 		PairedAt:     r.PairedAt,
 		LastSeen:     orZero(r.LastSeen),
 		ArchivedAt:   orZero(r.ArchivedAt),
+		RestoredAt:   orZero(r.RestoredAt),
 	}
 }
 
@@ -128,13 +131,20 @@ func (s *Store) UpdateDevice(ctx context.Context, device mesh.Device) error {
 	return wrap("update device", oneDevice(device.ID, n, err))
 }
 
-// ArchiveDevice notes when a device was put out of the list, or with the zero
-// time that it is in it again. It returns sdk.NotFound for a device that is not
-// there.
+// ArchiveDevice notes that a device was put out of the list. It returns
+// sdk.NotFound for a device that is not there.
 func (s *Store) ArchiveDevice(ctx context.Context, id mesh.DeviceID, at time.Time) error {
-	n, err := gorm.G[deviceRow](s.write).Where("id = ?", string(id)).
-		Select("archived_at").Updates(ctx, deviceRow{ArchivedAt: storedOrNull(at)})
+	n, err := gorm.G[deviceRow](s.write).Where("id = ?", string(id)).Update(ctx, "archived_at", stored(at))
 	return wrap("archive device", oneDevice(id, n, err))
+}
+
+// RestoreDevice notes that a device was put into the list again. It returns
+// sdk.NotFound for a device that is not there.
+func (s *Store) RestoreDevice(ctx context.Context, id mesh.DeviceID, at time.Time) error {
+	at = stored(at)
+	n, err := gorm.G[deviceRow](s.write).Where("id = ?", string(id)).
+		Select("archived_at", "restored_at").Updates(ctx, deviceRow{RestoredAt: &at})
+	return wrap("restore device", oneDevice(id, n, err))
 }
 
 // RemoveDevice forgets a device with its tokens, those it gave us and those we

@@ -22,13 +22,14 @@ func TestArchiveDevice(t *testing.T) {
 	diff(t, d, got)
 
 	must(t, s.UpdateDevice(t.Context(), d)) // says nothing about it
-	must(t, s.ArchiveDevice(t.Context(), d.ID, time.Time{}))
-	d.ArchivedAt = time.Time{}
+	must(t, s.RestoreDevice(t.Context(), d.ID, noon.Add(time.Hour)))
+	d.ArchivedAt, d.RestoredAt = time.Time{}, noon.Add(time.Hour)
 	got, err = s.Device(t.Context(), d.ID)
 	must(t, err)
 	diff(t, d, got)
 
 	wantKind(t, s.ArchiveDevice(t.Context(), "nobody", noon), sdk.NotFound)
+	wantKind(t, s.RestoreDevice(t.Context(), "nobody", noon), sdk.NotFound)
 }
 
 func TestPairingAgainRestoresADevice(t *testing.T) {

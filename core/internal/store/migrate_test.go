@@ -70,7 +70,7 @@ func TestCopyOnlyWhenThereIsSomethingToDo(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
-	diff(t, []string{fmt.Sprintf("salita-v%d-before-v%d-", newest(t), newest(t)+1)+"20260301T120000.123456Z.db"}, backups(t, o))
+	diff(t, []string{fmt.Sprintf("salita-v%d-before-v%d-", newest(t), newest(t)+1) + "20260301T120000.123456Z.db"}, backups(t, o))
 	checkCopy(t, o, backups(t, o)[0])
 }
 

@@ -1,7 +1,9 @@
 -- +goose Up
 
--- A device that nobody saw for long is kept, but not in the list.
+-- A device that nobody saw for long is kept, but not in the list, until it is
+-- seen or somebody puts it back.
 ALTER TABLE mesh_nodes ADD COLUMN archived_at DATETIME;
+ALTER TABLE mesh_nodes ADD COLUMN restored_at DATETIME;
 
 -- The last use of its access is the only sign of a phone or script. It goes to
 -- the device, because tokens and sessions that have expired are swept.

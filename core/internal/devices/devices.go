@@ -102,6 +102,7 @@ type Service struct {
 	kick        chan struct{} // holds one notice that single devices are to be checked
 	unsaved     chan struct{} // holds one notice that there is something to store
 	slots       chan struct{} // one for each check in flight
+	quick       chan struct{} // one for each check that has just begun
 
 	writes  sync.Mutex   // one change at a time, from the store to the list
 	mu      sync.RWMutex // guards entries; never held during I/O
@@ -143,6 +144,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		Options:     o,
 		rescheduled: notice(), wake: notice(), kick: notice(), unsaved: notice(),
 		slots:   make(chan struct{}, maxChecks),
+		quick:   make(chan struct{}, maxQuick),
 		entries: make(map[mesh.DeviceID]*entry, len(stored)),
 	}
 	s.schedule.Store(&Schedule{Interval: o.Interval, Timeout: o.Timeout})

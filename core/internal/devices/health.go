@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,15 @@ import (
 // maxChecks bounds how many devices are asked at the same time, and so the
 // sockets and memory of a round.
 const maxChecks = 256
+
+// Checks begin in step with those that are quick: of those that began within
+// slowAfter there are at most maxQuick. Handshakes cost the processor a lot, and
+// hundreds at once would make each other late until all seem to be Offline; the
+// silent ones cost nothing and hold nobody up.
+const (
+	maxQuick  = 64
+	slowAfter = 100 * time.Millisecond
+)
 
 // Round is the outcome of asking every device.
 type Round struct {
@@ -203,6 +213,14 @@ func (s *Service) fly(ctx context.Context, d mesh.Device, round time.Time) (aban
 	case <-ctx.Done():
 		return true, ctx.Err()
 	}
+	select {
+	case s.quick <- struct{}{}:
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	passed := sync.OnceFunc(func() { <-s.quick })
+	defer passed()
+	defer time.AfterFunc(slowAfter, passed).Stop()
 	timed, cancel := context.WithTimeout(ctx, s.patience(round))
 	defer cancel()
 	began, clock := s.Now(), time.Now()

@@ -12,7 +12,7 @@ import (
 // nothing but check them, once a minute each, in percent of one core.
 func BenchmarkIdleMesh(b *testing.B) {
 	const peers = 20
-	s := newMesh(b, peers, 0, 5*time.Second)
+	s := newMesh(b, peers, 0, false, 5*time.Second)
 	if r := s.Discover(b.Context()); len(r.Available) != peers {
 		b.Fatalf("%d are available", len(r.Available))
 	}
@@ -30,7 +30,7 @@ func BenchmarkIdleMesh(b *testing.B) {
 // connections cost: each begins with a handshake.
 func BenchmarkColdRound(b *testing.B) {
 	const peers = 200
-	s := newMesh(b, peers, 0, 20*time.Second)
+	s := newMesh(b, peers, 0, false, 20*time.Second)
 	s.Discover(b.Context())
 	b.ResetTimer()
 	before := cpu(b)

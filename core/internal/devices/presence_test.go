@@ -453,8 +453,9 @@ func TestPulse(t *testing.T) {
 			}
 		})
 	}
-	if interfaceAddresses() != interfaceAddresses() {
-		t.Error("the network changes by being looked at")
+	first, second := interfaceAddresses(), interfaceAddresses()
+	if first != second {
+		t.Errorf("the network changes by being looked at: %q, %q", first, second)
 	}
 }
 

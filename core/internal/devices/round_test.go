@@ -54,11 +54,12 @@ type simulated struct {
 }
 
 // serveGateways runs as many gateways as it was told, prints where they are, and
-// goes on until its standard input ends. Those that are dead take connections
-// and never say a word.
+// goes on until its standard input ends. Those that are dead take connections and
+// never say a word, or, when they are gone, take none.
 func serveGateways() error {
 	var live, dead int
-	if _, err := fmt.Sscan(os.Getenv(standIn), &live, &dead); err != nil {
+	var gone bool
+	if _, err := fmt.Sscan(os.Getenv(standIn), &live, &dead, &gone); err != nil {
 		return err
 	}
 	out := bufio.NewWriter(os.Stdout)
@@ -78,6 +79,9 @@ func serveGateways() error {
 		if i < live {
 			go http.Serve(plainListener{ln, config}, healthOf(key))
 			continue
+		}
+		if gone {
+			ln.Close()
 		}
 		silent = append(silent, ln)
 	}
@@ -137,7 +141,7 @@ func (l plainListener) Accept() (net.Conn, error) {
 
 // newMesh is a list of so many devices in another process, over real TLS and a
 // real store.
-func newMesh(tb testing.TB, live, dead int, timeout time.Duration) *devices.Service {
+func newMesh(tb testing.TB, live, dead int, gone bool, timeout time.Duration) *devices.Service {
 	tb.Helper()
 	self, err := identity.Open(tb.TempDir(), identity.Options{Name: "test", Hosts: func() []string { return []string{"127.0.0.1"} }})
 	if err != nil {
@@ -149,7 +153,7 @@ func newMesh(tb testing.TB, live, dead int, timeout time.Duration) *devices.Serv
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { db.Close() })
-	for i, g := range startGateways(tb, live, dead) {
+	for i, g := range startGateways(tb, live, dead, gone) {
 		key, err := mesh.ParseKeyHash(g.Key)
 		if err != nil {
 			tb.Fatal(err)
@@ -179,14 +183,14 @@ func newMesh(tb testing.TB, live, dead int, timeout time.Duration) *devices.Serv
 	return s
 }
 
-func startGateways(tb testing.TB, live, dead int) []simulated {
+func startGateways(tb testing.TB, live, dead int, gone bool) []simulated {
 	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", standIn, live, dead))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %t", standIn, live, dead, gone))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -265,7 +269,7 @@ func (u *usage) check(tb testing.TB) {
 }
 
 func TestRoundOverRealConnections(t *testing.T) {
-	s := newMesh(t, 180, 20, 5*time.Second)
+	s := newMesh(t, 180, 20, true, time.Minute)
 	var u usage
 	for range 2 { // over new connections, then over those that were kept
 		var r devices.Round
@@ -286,7 +290,7 @@ func TestRoundOverRealConnections(t *testing.T) {
 // timeout, with nothing known yet and 100 of the devices dead.
 func BenchmarkRoundOfAThousand(b *testing.B) {
 	const timeout = 2 * time.Second
-	s := newMesh(b, 900, 100, timeout)
+	s := newMesh(b, 900, 100, false, timeout)
 	var u usage
 	for b.Loop() {
 		u.during(func() {

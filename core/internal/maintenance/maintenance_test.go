@@ -57,7 +57,7 @@ func TestDaily(t *testing.T) {
 		if f.archived.Load() != 0 {
 			t.Error("worked before the devices could be seen")
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		if f.archived.Load() != 1 || f.expired.Load() != 1 || f.optimized.Load() != 1 {
 			t.Error("after the start the work was not done, or not once")

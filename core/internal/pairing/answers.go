@@ -1,10 +1,12 @@
 package pairing
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,12 +34,13 @@ type answer struct {
 	Request Binary       `json:"request"` // fingerprint of the confirm or verify
 	Reply   ConfirmReply `json:"reply,omitzero"`
 	Browser *Device      `json:"browser,omitzero"`
+	Number  int          `json:"number,omitzero"` // of the gateway's turn
 
 	expires time.Time
 }
 
-func newAnswer(key mesh.KeyHash, req ConfirmRequest, reply ConfirmReply, now time.Time) answer {
-	return answer{Key: key, Request: fingerprint(req), Reply: reply, expires: now.Add(recordLife)}
+func newAnswer(t turn, req ConfirmRequest, reply ConfirmReply, now time.Time) answer {
+	return answer{Key: t.joiner, Request: fingerprint(req), Reply: reply, Number: t.number, expires: now.Add(recordLife)}
 }
 
 func fingerprint(req ConfirmRequest) Binary {
@@ -78,8 +81,7 @@ func (s *Service) loadAnswers(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read pairing records: %w", err)
 	}
-	// The later of two answers to one device must come last; see put.
-	slices.SortStableFunc(records, func(a, b mesh.PairingRecord) int { return a.Expires.Compare(b.Expires) })
+	found := make(map[string]answer, len(records))
 	for _, r := range records {
 		var a answer
 		if err := json.Unmarshal(r.Secret, &a); err != nil {
@@ -87,10 +89,19 @@ func (s *Service) loadAnswers(ctx context.Context) error {
 			continue
 		}
 		a.expires = r.Expires
-		s.keepAnswer(ctx, r.Code, a)
+		found[r.Code] = a
+	}
+	for _, code := range slices.SortedFunc(maps.Keys(found), func(a, b string) int { return found[a].compare(found[b]) }) {
+		s.keepAnswer(ctx, code, found[code])
 	}
 	s.answers.loaded = true
 	return nil
+}
+
+// compare puts the later of two answers to one device last; see put. The clock
+// of the wall, which may be set back, decides only between browsers.
+func (a answer) compare(b answer) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), a.expires.Compare(b.expires))
 }
 
 func (a answer) sameDevice(b answer) bool {
@@ -116,6 +127,9 @@ func (as *answers) put(code string, a answer) []string {
 
 // keepAnswer remembers an answer whose record is stored already.
 func (s *Service) keepAnswer(ctx context.Context, code string, a answer) {
+	if a.Browser == nil {
+		s.turns.note(a.Key, turn{number: a.Number, joiner: a.Key})
+	}
 	for _, old := range s.answers.put(code, a) {
 		s.deleteRecord(ctx, old, mesh.RoleShowing)
 	}

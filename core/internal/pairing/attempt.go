@@ -147,7 +147,7 @@ func (s *Service) try(ctx context.Context, j *joining, g greeting, pin string) (
 		return mesh.Device{}, unfriendly(err)
 	}
 	defer keys.Close()
-	note, err := s.newNote(g.session, keys, j.target.addresses)
+	note, err := s.newNote(ctx, g.session, keys, j.target.addresses)
 	if err != nil {
 		return mesh.Device{}, err
 	}

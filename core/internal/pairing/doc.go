@@ -26,7 +26,8 @@
 // repeats the same confirm, across restarts and for a day, until S answers
 // (J stores the pairing) or S itself says that it knows nothing of it (J forgets
 // the note). S gives the same confirm the same answer for as long. Hence both
-// sides end with the pairing, or neither.
+// sides end with the pairing, or neither. Of several pairings of the same two
+// gateways, which may cross, both end with the same one: see turn.
 //
 // A browser has nowhere to keep a note. It may send the very same verify again
 // within a minute of its success, also to a gateway that has started anew, and

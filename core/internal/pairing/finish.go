@@ -40,9 +40,14 @@ type note struct {
 }
 
 // newNote prepares the confirm.
-func (s *Service) newNote(session session, keys *cpace.Keys, reached []string) (note, error) {
+func (s *Service) newNote(ctx context.Context, session session, keys *cpace.Keys, reached []string) (note, error) {
+	earlier, err := s.earlier(ctx, session.shower)
+	if err != nil {
+		return note{}, err
+	}
 	token, issued := s.cfg.Tokens.Issue(session.shower.DeviceID(), session.shower, s.grant())
 	own := newPayload(s.cfg.Self(), token, issued)
+	own.Earlier = earlier
 	sealed, err := session.seal(keys, purposeToShower, own)
 	if err != nil {
 		return note{}, fmt.Errorf("seal payload: %w", err)
@@ -67,8 +72,7 @@ func (n note) record(code string, expires time.Time) (mesh.PairingRecord, error)
 	return mesh.PairingRecord{Code: code, Role: mesh.RoleJoining, Secret: secret, Expires: expires}, nil
 }
 
-// pendings are the confirms whose outcome is not known yet. mu also orders the
-// commits, so that of two pairings with one gateway the later one stays.
+// pendings are the confirms whose outcome is not known yet.
 type pendings struct {
 	mu     sync.Mutex
 	byCode map[string]*pending
@@ -226,27 +230,30 @@ func isRefusal(kind sdk.Kind) bool {
 	return false
 }
 
-// settle stores the pairing, marks the note done in the same transaction, and
-// ends every earlier attempt at the same gateway, whose tokens are void now.
+// settle ends with the pairing: this one, or a later one that the same gateway
+// joined with meanwhile. It ends every earlier attempt at that gateway too, whose
+// tokens are void now.
 func (s *Service) settle(ctx context.Context, p *pending, theirs payload) (mesh.Device, error) {
+	s.confirming.Lock()
+	defer s.confirming.Unlock()
+	if err := s.loadAnswers(ctx); err != nil {
+		return mesh.Device{}, err
+	}
 	s.pending.mu.Lock()
 	defer s.pending.mu.Unlock()
 	if s.pending.byCode[p.code] != p {
 		return mesh.Device{}, superseded()
 	}
-	done, err := note{Gateway: p.note.Gateway, Done: true}.record(p.code, p.expires)
-	if err != nil {
-		return mesh.Device{}, err
+	turn := turn{number: theirs.Earlier + 1, joiner: s.cfg.Self().Key}
+	end := s.take
+	if s.turns[p.note.Gateway].after(turn) {
+		end = s.leave
 	}
-	device, err := s.complete(ctx, mesh.Pairing{
-		Device: theirs.device(p.note.Gateway, p.note.Addresses, s.cfg.Now()), Issued: p.note.Issued, Peer: theirs.peerToken(),
-	}, done)
+	device, err := end(ctx, p, theirs)
 	if err != nil {
-		if sdk.KindOf(err) == sdk.Conflict {
-			err = refused{err}
-		}
 		return device, err
 	}
+	s.turns.note(p.note.Gateway, turn)
 	for code, other := range s.pending.byCode {
 		if other.note.Gateway == p.note.Gateway && other.order <= p.order {
 			delete(s.pending.byCode, code)
@@ -254,6 +261,37 @@ func (s *Service) settle(ctx context.Context, p *pending, theirs payload) (mesh.
 		}
 	}
 	return device, nil
+}
+
+// take stores the pairing and marks the note done in the same transaction.
+func (s *Service) take(ctx context.Context, p *pending, theirs payload) (mesh.Device, error) {
+	done, err := note{Gateway: p.note.Gateway, Done: true}.record(p.code, p.expires)
+	if err != nil {
+		return mesh.Device{}, err
+	}
+	device, err := s.complete(ctx, mesh.Pairing{
+		Device: theirs.device(p.note.Gateway, p.note.Addresses, s.cfg.Now()), Issued: p.note.Issued, Peer: theirs.peerToken(),
+	}, done)
+	if sdk.KindOf(err) == sdk.Conflict {
+		err = refused{err}
+	}
+	return device, err
+}
+
+// leave stores nothing: the pairing with the gateway that is stored is a later
+// one, and the gateway has it too, or will. One whose device was removed since
+// stays removed.
+func (s *Service) leave(ctx context.Context, p *pending, _ payload) (mesh.Device, error) {
+	devices, err := s.cfg.Store.Devices(ctx)
+	if err != nil {
+		return mesh.Device{}, fmt.Errorf("find device: %w", err)
+	}
+	i := slices.IndexFunc(devices, func(d mesh.Device) bool { return d.Key == p.note.Gateway })
+	if i < 0 {
+		return mesh.Device{}, superseded()
+	}
+	s.cfg.Log.Info("a later pairing with the device stays", "device", devices[i].ID)
+	return devices[i], nil
 }
 
 // forget ends an attempt that leaves nothing behind.

@@ -35,6 +35,11 @@ type payload struct {
 	Token        string        `json:"token"`
 	Permissions  mesh.Grant    `json:"permissions"`
 	ExpiresAt    time.Time     `json:"expires_at"`
+
+	// Earlier is how many pairings came before this one, at least: the joining
+	// side says how many it knows of, and the showing side how many there were. See
+	// turn.
+	Earlier int `json:"earlier,omitzero"`
 }
 
 // newPayload describes this device. What others would refuse is left out
@@ -79,7 +84,9 @@ func (p *payload) check(key mesh.KeyHash) error {
 	if p.ExpiresAt.IsZero() {
 		return errors.New("token has no expiry")
 	}
-	return errors.Join(checkName(p.Name), checkGateway(p.Kind), p.checkPlace(), p.checkAbilities())
+	return errors.Join(
+		checkName(p.Name), checkGateway(p.Kind), p.checkPlace(), p.checkAbilities(), checkRange("earlier", p.Earlier, maxEarlier),
+	)
 }
 
 func (p *payload) checkPlace() error {

@@ -116,10 +116,12 @@ type Service struct {
 	policy  Policy
 	windows windows
 
-	// confirming lets one confirm or verify at a time through, so that a repeated
-	// one waits for the outcome of the first. It is taken before mu.
+	// confirming lets one pairing at a time be stored, on whichever side, so that
+	// a repeated confirm or verify waits for the outcome of the first. It is taken
+	// before the others.
 	confirming sync.Mutex
 	answers    answers
+	turns      turns
 
 	joins   joins
 	pending pendings
@@ -146,6 +148,7 @@ func New(cfg Config) *Service {
 	s.SetPolicy(cfg.Policy)
 	s.windows = newWindows()
 	s.answers.byCode = make(map[string]answer)
+	s.turns = make(turns)
 	s.joins.byID = make(map[string]*joining)
 	s.joins.start = make(chan *joining, maxJoins)
 	s.pending.byCode = make(map[string]*pending)

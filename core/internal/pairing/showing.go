@@ -192,11 +192,13 @@ func (s *Service) commit(ctx context.Context, p proof) (ConfirmReply, error) {
 	key := p.session.joiner
 	token, issued := s.cfg.Tokens.Issue(p.joiner.DeviceID, key, s.grant())
 	own := newPayload(s.cfg.Self(), token, issued)
+	turn := s.turns.next(key, p.joiner.Earlier)
+	own.Earlier = turn.number - 1
 	sealed, err := p.session.seal(p.keys, purposeToJoiner, own)
 	if err != nil {
 		return ConfirmReply{}, s.notStored(p.window, fmt.Errorf("seal payload: %w", err))
 	}
-	a := newAnswer(key, p.request, ConfirmReply{Tag: p.keys.Tag(), Sealed: sealed}, now)
+	a := newAnswer(turn, p.request, ConfirmReply{Tag: p.keys.Tag(), Sealed: sealed}, now)
 	record, err := a.record(p.request.Code)
 	if err != nil {
 		return ConfirmReply{}, s.notStored(p.window, err)

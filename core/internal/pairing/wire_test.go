@@ -211,6 +211,8 @@ func TestRefusedPayloads(t *testing.T) {
 		"a bad permission":      func(p *payload) { p.Permissions = mesh.Grant{"media"} },
 		"a mistyped token":      func(p *payload) { p.Token = p.Token[:len(p.Token)-1] + "!" },
 		"no expiry":             func(p *payload) { p.ExpiresAt = time.Time{} },
+		"pairings below none":   func(p *payload) { p.Earlier = -1 },
+		"pairings beyond count": func(p *payload) { p.Earlier = maxEarlier + 1 },
 	} {
 		p, key := examplePayload()
 		if err := p.check(key); err != nil {

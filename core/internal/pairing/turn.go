@@ -35,11 +35,11 @@ func (t turn) after(u turn) bool {
 // device from being paired again.
 const maxEarlier = 1 << 30
 
-// turns are the latest pairings with each gateway. What was stored here as the showing side is kept with the
-// answers' notes, since an answer to us may come after a restart. What was stored
-// as the joining side is kept in memory only: an earlier pairing could follow it
-// only through a window that was open before, and a restart closes windows.
-// Service.confirming guards them.
+// turns are the latest pairings with each gateway. What was stored as the
+// showing side is kept with the answers' notes, since an answer to us may come
+// after a restart. What was stored as the joining side is kept in memory only: an
+// earlier pairing could follow it only through a window that was open before, and
+// a restart closes windows. Service.confirming guards them.
 type turns map[mesh.KeyHash]turn
 
 // note takes in a pairing with the gateway.

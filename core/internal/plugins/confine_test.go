@@ -194,6 +194,22 @@ func TestPlacesOfTheGatewayItself(t *testing.T) {
 	}
 }
 
+func TestAScriptWhoseInterpreterIsOutOfReach(t *testing.T) {
+	needsLandlock(t)
+	b := newBench(t)
+	// Its folder holds the gateway's data, so it cannot be opened, but for the
+	// interpreter itself; that one is a script again.
+	for name, text := range map[string]string{"inner": "#!/bin/sh\n", "outer": "#!" + filepath.Join(b.root, "bin", "inner") + "\n"} {
+		must(t, os.MkdirAll(filepath.Join(b.root, "bin"), 0o755))
+		must(t, os.WriteFile(filepath.Join(b.root, "bin", name), []byte(text), 0o755))
+	}
+	must(t, os.WriteFile(filepath.Join(b.dir, filePrefix+"script"), []byte("#!"+filepath.Join(b.root, "bin", "outer")+"\n"), 0o755))
+	b.start(quick(), enabled("script"))
+	if s := b.await("script", Failed); !strings.Contains(s.LastError, "lies where plugins may not go. Set confine = false") {
+		t.Errorf("last error %q", s.LastError)
+	}
+}
+
 func TestAManifestThatChangesAtEachStart(t *testing.T) {
 	needsLandlock(t)
 	b := newBench(t, "fickle")

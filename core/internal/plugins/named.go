@@ -12,7 +12,6 @@ import (
 
 	"github.com/salita-mesh/salita/core/internal/config"
 	"github.com/salita-mesh/salita/core/internal/sandbox"
-	"github.com/salita-mesh/salita/sdk"
 )
 
 // place is a file or folder outside of the data folder that the configuration
@@ -127,11 +126,7 @@ func (l *launcher) admit(written, path string) error {
 		if sandbox.Within(path, filepath.Join(dir, "data")) || slices.ContainsFunc(ownNames(), func(name string) bool {
 			return sandbox.Within(filepath.Join(dir, name), path)
 		}) {
-			return permanent(&sdk.Error{
-				Kind:    sdk.Forbidden,
-				Message: fmt.Sprintf("The plugin may not work in %s: Salita's own files are there.", printable(written, maxNamed)),
-				Hint:    "a folder of its own",
-			})
+			return permanent(refusal("The plugin may not work in %s: Salita's own files are there. Give it a folder for itself.", printable(written, maxNamed)))
 		}
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin/runner"
+
+	"github.com/salita-mesh/salita/core/internal/sandbox"
 )
 
 // pluginRunner runs one plugin process for go-plugin, in place of its own
@@ -46,7 +48,7 @@ func (r *pluginRunner) Start(context.Context) error {
 		func(out io.Reader) { <-started; r.stdout.run(out) },
 		func(out io.Reader) { r.stderr.run(out) })
 	if err != nil {
-		return startFailure(r.command.name, err)
+		return startFailure(r.command, err)
 	}
 	r.process = process
 	r.onStart(process)
@@ -54,13 +56,16 @@ func (r *pluginRunner) Start(context.Context) error {
 }
 
 // startFailure tells apart what the system says about a program it cannot run.
-func startFailure(path string, err error) error {
+func startFailure(c command, err error) error {
+	path := c.name
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// The file was looked at a moment ago: it is its interpreter that is missing.
 		return permanent(refusal("%s needs another program to run, and that isn't installed.", path).Because(err))
 	case errors.Is(err, errExecFormat):
 		return permanent(refusal("%s is made for another kind of computer.", path).Because(err))
+	case errors.Is(err, fs.ErrPermission) && c.policy != nil && len(sandbox.Interpreter(c.path, searchPath(c.env))) > 0:
+		return permanent(refusal("%s needs another program to run, and that lies where plugins may not go. Set confine = false in its block if you trust it.", path).Because(err))
 	case errors.Is(err, fs.ErrPermission):
 		return permanent(refusal("%s may not be run.", path).Because(err))
 	}

@@ -53,7 +53,7 @@ CREATE TABLE mesh_nodes (
     needs_repair BOOLEAN  NOT NULL DEFAULT FALSE,
     paired_at    DATETIME NOT NULL,
     last_seen    DATETIME
-, archived_at DATETIME);
+, archived_at DATETIME, restored_at DATETIME);
 
 CREATE TABLE pairing_records (
     code          TEXT     NOT NULL,

@@ -80,7 +80,7 @@ var only = []property{
 	{"github.com/hashicorp/go-plugin", []string{"core/internal/plugins", "sdk"}},
 	{"github.com/gtank/ristretto255", []string{"core/internal/cpace"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
-	{"log", []string{"core/internal/plugins"}}, // http.Server takes no other logger
+	{"log", []string{"core/internal/plugins"}},                         // http.Server takes no other logger
 	{"unsafe", []string{"sdk/internal/wire", "core/internal/sandbox"}}, // generated code; system calls
 }
 

@@ -25,27 +25,22 @@ const (
 )
 
 func (a *app) enablePlugin() *cobra.Command {
-	return &cobra.Command{
-		Use:               "enable NAME",
-		Short:             "Enable a plugin in config.hcl and start it",
-		Long:              "Write into config.hcl that the plugin is enabled, leaving all else in the file as it is. A running gateway starts the plugin at once.",
-		Args:              usage(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.pluginNames,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.setPlugin(cmd.Context(), args[0], true)
-		},
-	}
+	return a.setCommand("enable NAME", true, "Enable a plugin in config.hcl and start it",
+		"Write into config.hcl that the plugin is enabled, leaving all else in the file as it is. A running gateway starts the plugin at once.")
 }
 
 func (a *app) disablePlugin() *cobra.Command {
+	return a.setCommand("disable NAME", false, "Disable a plugin in config.hcl and stop it",
+		"Write into config.hcl that the plugin is not enabled, leaving all else in the file as it is. A running gateway stops the plugin at once; what it stored stays.")
+}
+
+func (a *app) setCommand(use string, enabled bool, short, long string) *cobra.Command {
 	return &cobra.Command{
-		Use:               "disable NAME",
-		Short:             "Disable a plugin in config.hcl and stop it",
-		Long:              "Write into config.hcl that the plugin is not enabled, leaving all else in the file as it is. A running gateway stops the plugin at once; what it stored stays.",
+		Use: use, Short: short, Long: long,
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.pluginNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.setPlugin(cmd.Context(), args[0], false)
+			return a.setPlugin(cmd.Context(), args[0], enabled)
 		},
 	}
 }

@@ -52,10 +52,11 @@ func TestFollowerPassesOnWhatIsSound(t *testing.T) {
 		for _, e := range []control.Event{
 			told("x.created", `{"id":1}`, 0),
 			{HealthChanged: true},
-			told("y.created", `{}`, 0),                                // another's name
-			told("x.created", `{`, 0),                                 // no JSON
-			told("x.created", `"`+strings.Repeat("a", 16<<10)+`"`, 0), // too long
-			{Dropped: 7},                                              // of a kind that nobody knows yet
+			// The name of another, no JSON, too long, of a kind that nobody knows yet.
+			told("y.created", `{}`, 0),
+			told("x.created", `{`, 0),
+			told("x.created", `"`+strings.Repeat("a", 16<<10)+`"`, 0),
+			{Dropped: 7},
 			told("x.removed.for_good", `[]`, 2),
 			told("x.created", `null`, 0),
 		} {

@@ -43,9 +43,9 @@ func (h *Host) Route(method, path string) (Match, bool) {
 
 // RoundTrip sends the request to the plugin's process and returns its answer,
 // whose body streams. It takes the request over and changes it. Scheme and host
-// of the URL do not matter. Credentials and
-// connection headers of the request stay behind, as do headers of the answer
-// that would speak for the whole gateway.
+// of the URL do not matter. Credentials and connection headers of the request
+// stay behind, as do headers of the answer that would speak for the whole
+// gateway.
 //
 // A request that may be repeated and has no body waits for a plugin that is just
 // starting again, for up to a second.
@@ -79,7 +79,7 @@ func (i *instance) forward(r *http.Request) (*http.Response, error) {
 	resp, err := i.transport.RoundTrip(prepare(r))
 	i.answered()
 	if err == nil {
-		err = checkResponse(r, resp)
+		err = checkResponse(resp)
 	}
 	if err != nil {
 		i.done()
@@ -165,25 +165,11 @@ func prepare(r *http.Request) *http.Request {
 	return r
 }
 
-// upgradeOf is the protocol that the message wants to switch to; "" for none.
-func upgradeOf(h http.Header) string {
-	for _, line := range h["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(name), "upgrade") {
-				return h.Get("Upgrade")
-			}
-		}
-	}
-	return ""
-}
-
-// checkResponse refuses an answer that cannot be passed on.
-func checkResponse(r *http.Request, resp *http.Response) error {
+// checkResponse refuses an answer that cannot be passed on. A change of protocol
+// that nobody asked for was refused by the data plane.
+func checkResponse(resp *http.Response) error {
 	status := resp.StatusCode
-	if status == http.StatusSwitchingProtocols && upgradeOf(r.Header) != "" {
-		return nil
-	}
-	if status < http.StatusOK || status > 599 {
+	if status != http.StatusSwitchingProtocols && (status < http.StatusOK || status > 599) {
 		_ = resp.Body.Close()
 		return fmt.Errorf("impossible status %d", status)
 	}

@@ -106,24 +106,8 @@ func TestPreparedRequest(t *testing.T) {
 	}
 }
 
-func TestUpgradeOf(t *testing.T) {
-	for _, c := range []struct {
-		h    http.Header
-		want string
-	}{
-		{http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"websocket"}}, "websocket"},
-		{http.Header{"Connection": {"keep-alive"}, "Upgrade": {"websocket"}}, ""},
-		{http.Header{"Upgrade": {"websocket"}}, ""},
-		{http.Header{}, ""},
-	} {
-		if got := upgradeOf(c.h); got != c.want {
-			t.Errorf("%v: %q", c.h, got)
-		}
-	}
-}
-
 func TestStatusIsChecked(t *testing.T) {
-	for status, fine := range map[int]bool{0: false, 99: false, 101: false, 103: false, 200: true, 204: true, 304: true, 418: true, 599: true, 600: false, 999: false} {
+	for status, fine := range map[int]bool{0: false, 99: false, 103: false, 200: true, 204: true, 304: true, 418: true, 599: true, 600: false, 999: false} {
 		body := &closeCounter{Reader: strings.NewReader("")}
 		m, i, _ := matchOver(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
